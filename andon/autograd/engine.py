@@ -1,0 +1,295 @@
+"""The engine of reverse-mode differentiation: the tape, and the pass that walks it.
+
+The tape is Nodes: Values that also hold what their gradient rule reads. A pass takes them from
+the youngest to the oldest, hands each its gradient, and sums what the rules return. The rules
+are written with ops and operators, so they run on plain arrays (the usual backward pass: nothing
+is wrapped or recorded) and on tensors (`create_graph=True`, hence derivatives of any order).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..core.dtype import dtype
+from ..core.errors import GradientError
+from ..core.memory import Memory
+from ..core.mode import mode
+from ..core.op import Op, Value, ancestors, clock, op, run_on_arrays, using
+from ..core.spec import Spec
+from ..ops.movement import sum_to
+
+
+class Node(Value):
+    """A Value on the eager tape.
+
+    saved     what the gradient rules read, by slot (0 is the result, 1.. the inputs): arrays
+              and numbers, and Specs where a rule does not read the elements; None once freed
+    memories  the memories of the saved arrays, to see whether one was changed since
+    stamp     the time of recording, on the clock of in-place changes
+    hooks     functions that see, and may replace, the gradient that arrives here
+    tensor    for a leaf: a weak reference to the tensor whose `.grad` receives it
+    """
+
+    __slots__ = ("hooks", "memories", "saved", "stamp", "tensor")
+
+    def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
+        self.op, self.inputs, self.attrs = op, inputs, attrs
+        self.shape, self.dtype = shape, dtype
+        self.order = next(clock)  # spelled out, not super().__init__: this is the hot path
+        self.stamp = Memory.time
+        self.saved: Any = ()
+        self.memories: Sequence[Memory] = ()
+        self.hooks: list[Callable] | None = None
+        self.tensor: ref | None = None
+
+    @property
+    def next_functions(self) -> tuple:
+        """PyTorch's view of the tape: pairs of an input's node and its output number."""
+        return tuple((x, 0) for x in self.inputs)
+
+    def name(self) -> str:
+        """What PyTorch would call it: `MulBackward0`, or `AccumulateGrad` for a leaf."""
+        if self.op is None:
+            return "AccumulateGrad"
+        source = self.inputs[0] if self.op is item else self
+        return "".join(word.capitalize() for word in source.op.name.split("_")) + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+@op
+def item(values, *, index):
+    """Output number `index` of an op with several outputs."""
+    return values[index]
+
+
+def saved_by(node: Node) -> Any:
+    """What `node` saved, or an error if it was freed or changed in place since."""
+    if hasattr(node.saved, "restore"):
+        node.saved.restore()
+    if node.saved is None:
+        raise GradientError(
+            f"backward: {node.op} was already differentiated and its values were freed: "
+            "pass retain_graph=True to the first backward"
+        )
+    for memory in node.memories:
+        if memory.changed > node.stamp:
+            raise GradientError(
+                f"backward: {node.op} needs a value that an in-place operation has changed "
+                f"since: its result is {describe(node)}"
+            )
+    return node.saved
+
+
+def describe(node: Node) -> str:
+    """The spec of a node, for error messages; a tuple of them where it has several outputs."""
+    if isinstance(node.dtype, tuple):
+        return ", ".join(map(str, node.shape))
+    return str(Spec(node.shape, dtype(node.dtype)))
+
+
+class Pass:
+    """One backward pass, over plain arrays.
+
+    Without `targets` the gradients go to the `.grad` of the leaves. With them, they are left in
+    `grads`, and only what lies between is visited.
+    """
+
+    create_graph = False
+
+    def __init__(self, targets: Iterable[Value] = (), free: bool = True):
+        self.grads: dict[Value, Any] = {}
+        self.owned: set[Value] = set()  # whose sum is an array of ours, to be added to in place
+        self.targets = set(targets)
+        self.free = free
+
+    def run(self, roots: Sequence[Value], seeds: Sequence[Any], stop: Iterable = ()) -> dict:
+        """Differentiate `roots`, whose own gradients are `seeds`. Does not go beyond `stop`."""
+        for root, seed in zip(roots, seeds, strict=True):
+            self.add(root, seed)
+        nodes = ancestors(roots, stop)
+        self.wanted = leads_to(self.targets, nodes) if self.targets else None
+        for node in nodes:
+            g = self.grads.get(node)
+            if g is None or not (self.wanted is None or node in self.wanted):
+                continue
+            if node.hooks:
+                g = self.grads[node] = self.call_hooks(node, g)
+            if node not in self.targets:
+                del self.grads[node]
+            if node.op is None:
+                self.arrive(node, g)
+            elif node not in stop:
+                self.differentiate(node, g)
+        return self.grads
+
+    def differentiate(self, node: Node, g: Any) -> None:
+        """Send `g` on to the inputs of `node`, by its op's rule."""
+        op = node.op
+        if op is item:
+            self.add_item(node.inputs[0], node.attrs["index"], g)
+        elif op.partials:
+            slots = self.slots(node)
+            for x, (rule, reads) in zip(node.inputs, op.partials):  # noqa: B905 (hot)
+                if x is not None and rule is not None:
+                    self.add(x, rule(g, *[slots[i] for i in reads]) if reads else rule(g))
+        else:
+            for x, gx in zip(node.inputs, self.joint(node, g), strict=True):
+                if x is not None and gx is not None:
+                    self.add(x, gx)
+        if self.free and node.memories:
+            node.saved = None
+
+    def joint(self, node: Node, g: Any) -> Sequence:
+        """The gradients of all inputs, by a rule that gives them together."""
+        op = node.op
+        y, *inputs = self.slots(node)
+        if op.needs:
+            wanted = tuple(self.is_wanted(x) for x in node.inputs)
+            return op.vjp(g, y, *inputs, needs=wanted, **node.attrs)
+        return op.vjp(g, y, *inputs, **node.attrs)
+
+    def is_wanted(self, x: Value | None) -> bool:
+        return x is not None and (self.wanted is None or x in self.wanted)
+
+    def slots(self, node: Node) -> Any:
+        return saved_by(node)
+
+    def add_item(self, parent: Value, index: int, g: Any) -> None:
+        """A gradient for one output of an op with several."""
+        outputs = self.grads.setdefault(parent, [None] * len(parent.shape))
+        outputs[index] = g if outputs[index] is None else outputs[index] + g
+
+    def add(self, x: Value, g: Any) -> None:
+        """Add `g` to the gradient of `x`, summed over what broadcasting had repeated."""
+        if g.shape != x.shape or g.dtype is not x.dtype:
+            g = sum_to.reference(np.asarray(g), shape=x.shape, dtype=dtype(x.dtype))
+        before = self.grads.get(x)
+        if before is None:
+            self.grads[x] = g
+        elif x in self.owned:
+            before += g
+        else:
+            self.grads[x] = before + g
+            if x.shape:
+                self.owned.add(x)
+
+    def call_hooks(self, node: Node, g: Any) -> Any:
+        tensor = Tape.tensor(np.array(g))
+        for hook in list(node.hooks or ()):
+            replaced = hook(tensor)
+            tensor = tensor if replaced is None else replaced
+        return tensor.array
+
+    def arrive(self, leaf: Node, g: Any) -> None:
+        """Add to the leaf's `.grad`, which must not share memory with any other gradient."""
+        tensor = leaf.tensor() if leaf.tensor is not None else None
+        if tensor is None or self.targets:
+            return
+        if tensor.grad is not None:
+            np.add(tensor.grad.array, g, out=tensor.grad.array)
+            tensor.grad.memory.touch()
+            return
+        # 3 references: the caller's, ours and getrefcount's own
+        alone = type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= 3
+        tensor.grad = Tape.tensor(g if alone else np.array(g))
+
+
+class TensorPass(Pass):
+    """A backward pass that is recorded itself, so that it can be differentiated again."""
+
+    create_graph = True
+
+    def slots(self, node: Node) -> Any:
+        """The saved arrays as tensors again, each with its node."""
+        nodes = (node, *node.inputs)
+        saved = saved_by(node)
+        if isinstance(saved, dict):
+            return {i: self.revive(x, nodes[i]) for i, x in saved.items()}
+        return [self.revive(x, nodes[i]) for i, x in enumerate(saved)]
+
+    def revive(self, x: Any, node: Node | None) -> Any:
+        if isinstance(x, np.ndarray):
+            return Tape.tensor(x, node)
+        if isinstance(x, list):  # the outputs of an op with several
+            return [None if a is None else Tape.tensor(a) for a in x]
+        return x
+
+    def joint(self, node: Node, g: Any) -> Sequence:
+        """By the composite where there is one: the op's own rule may end in a bare kernel."""
+        if node.op.composite is None:
+            return super().joint(node, g)
+        inputs = self.slots(node)[1:]
+        outputs = node.op.composite(*inputs, **node.attrs)
+        pairs = zip(outputs, g, strict=True) if isinstance(g, list) else [(outputs, g)]
+        pairs = [(y.node, gy) for y, gy in pairs if gy is not None and y.node is not None]
+        wanted = {x for x in node.inputs if x is not None}
+        inner = TensorPass(wanted, free=False)
+        grads = inner.run([y for y, _ in pairs], [gy for _, gy in pairs], stop=wanted)
+        return [grads.get(x) for x in node.inputs]
+
+    def add(self, x: Value, g: Any) -> None:
+        if isinstance(g, (np.ndarray, np.generic)):
+            g = Tape.tensor(np.asarray(g))
+        if tuple(g.shape) != x.shape or g.dtype.numpy != x.dtype:
+            g = sum_to(g, shape=x.shape, dtype=dtype(x.dtype))
+        before = self.grads.get(x)
+        self.grads[x] = g if before is None else before + g
+
+    def call_hooks(self, node: Node, g: Any) -> Any:
+        for hook in list(node.hooks or ()):
+            replaced = hook(g)
+            g = g if replaced is None else replaced
+        return g
+
+    def arrive(self, leaf: Node, g: Any) -> None:
+        tensor = leaf.tensor() if leaf.tensor is not None else None
+        if tensor is not None and not self.targets:
+            tensor.grad = g if tensor.grad is None else tensor.grad + g
+
+
+class Tape:
+    """What differentiation needs of tensors, which rest on it."""
+
+    tensor: Callable[..., Any]  # (array, node=None) -> Tensor; installed by `tensor`
+    random_state: Callable[[], Any]  # the state of the default generator, to be put back by
+    set_random_state: Callable[[Any], None]
+
+
+def leads_to(targets: set[Value], nodes: Sequence[Value]) -> set[Value]:
+    """Those of `nodes` (youngest first) that a target is an ancestor of, targets included."""
+    wanted = set(targets)
+    for node in reversed(nodes):
+        if any(x in wanted for x in node.inputs):
+            wanted.add(node)
+    return wanted
+
+
+def run_backward(
+    roots: Sequence[Node],
+    seeds: Sequence[Any],
+    targets: Iterable[Node] = (),
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> dict:
+    """Differentiate `roots` with the incoming gradients `seeds` (tensors).
+
+    Without `targets` the gradients are added to the `.grad` of the leaves; with them, they are
+    returned by node, as arrays, or as tensors under `create_graph`.
+    """
+    before = mode.grad
+    mode.grad = create_graph
+    free = not (retain_graph or create_graph)
+    try:
+        if create_graph:
+            return TensorPass(targets, free).run(roots, seeds)
+        with using(run_on_arrays):
+            return Pass(targets, free).run(roots, [seed.array for seed in seeds])
+    finally:
+        mode.grad = before

@@ -1,0 +1,306 @@
+"""The nouns that everything else is made of: Op and Value; and the one door, `apply`.
+
+An `Op` says what an operation *means*: a NumPy reference, a shape rule, a gradient rule. Who
+carries it out is decided by the interpreter in force: eagerly on tensors, as a node of a graph,
+or (inside a backward pass) directly on arrays. So ops never know about any of them.
+
+A `Value` is a result: the op that made it, and the values that it was made from. The autograd
+tape and the graph are both nothing more than Values pointing at their inputs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from functools import update_wrapper
+from itertools import count
+from operator import attrgetter
+from types import MethodType
+from typing import Any
+
+import numpy as np
+
+from .dtype import DType, dtype, result_type
+from .spec import Spec, broadcast_shapes
+
+Interpreter = Callable[["Op", tuple, dict], Any]
+
+
+class Interpreters(threading.local):
+    """The interpreter in force, per thread. `tensor` installs the eager one."""
+
+    default: Interpreter
+    run: Interpreter
+
+    def __init__(self) -> None:
+        self.run = Interpreters.default
+
+
+def run_on_arrays(op: Op, inputs: tuple, attrs: dict) -> Any:
+    """The interpreter of plain arrays: each op is its kernel. Backward passes run on it."""
+    if op.promote is not None:
+        inputs = op.promote(inputs)
+    return op.kernel(*inputs, **attrs)
+
+
+Interpreters.default = staticmethod(run_on_arrays)
+interpreters = Interpreters()
+
+
+@contextmanager
+def using(interpreter: Interpreter):
+    """Put `interpreter` in force within the block."""
+    before = interpreters.run
+    interpreters.run = interpreter
+    try:
+        yield
+    finally:
+        interpreters.run = before
+
+
+class Op:
+    """One operation, described once, in one stanza.
+
+    name, reference  the function under the decorator: NumPy, right for every dtype
+    infer            shape rule: `(*specs, **attrs)` gives a Spec, or a tuple of them, or raises
+    vjp              gradient rule: `(g, y, *inputs, **attrs)` gives a gradient per input
+    partials         or, for elementwise ops, one rule per input, that names what it reads
+    keeps            what `vjp` reads of `y` and the inputs; the tape frees the rest at once
+    composite        the same meaning in simpler ops: what higher derivatives go through
+    call             the signature that people write, where it is not the stanza's own
+    promote          brings operands to a common dtype
+    view             the result shares memory with the first input
+    kernel           what runs on the CPU: the reference, until a device offers a faster one
+    c                the scalar C expression, for the code generators
+    """
+
+    def __init__(self, reference: Callable, *, c: str | None = None, view: bool = False):
+        update_wrapper(self, reference)
+        self.name: str = reference.__name__
+        self.reference = self.kernel = reference
+        self.operands = operand_names(reference)
+        self.infer: Callable | None = None
+        self.vjp: Callable | None = None
+        self.partials: tuple = ()
+        self.keeps: tuple[int, ...] = ()
+        self.needs = False
+        self.composite: Callable | None = None
+        self.promote: Callable | None = None
+        self.call: Callable = self.apply
+        self.view, self.c = view, c
+        self._kept: dict[tuple, tuple[int, ...]] = {}
+
+    def __call__(self, *args, **kwargs):
+        return self.call(*args, **kwargs)
+
+    def __get__(self, tensor: Any, owner: type | None = None) -> Any:
+        """Ops are methods too: `sum = ops.sum` in a class makes `x.sum()` work."""
+        return self if tensor is None else MethodType(self, tensor)
+
+    def apply(self, *inputs, **attrs):
+        """Apply the op as the stanza spells it: operands by position, attributes by keyword."""
+        return interpreters.run(self, inputs, attrs)
+
+    def spec(self, rule: Callable) -> Callable:
+        """Decorator: `rule(*specs, **attrs)` infers the result's Spec or raises an error."""
+        self.infer = rule
+        return rule
+
+    def grad(self, rule: Callable | None = None, *, keeps: Iterable[str] | None = None):
+        """Decorator: `rule(g, y, *inputs, **attrs)` gives one gradient per input, or None.
+
+        `keeps` names the operands (and "y") whose elements the rule reads; for the others
+        it is handed Specs. A rule with a parameter `needs` is told which gradients are wanted.
+        """
+        if rule is None:
+            return lambda rule: self.grad(rule, keeps=keeps)
+        slots = ("y", *self.operands)
+        variadic = self.operands[-1:] == ("*",)
+        if keeps is None:
+            self.keeps = (-1,) if variadic else tuple(range(len(slots)))  # -1: everything
+        else:
+            self.keeps = tuple(slots.index(name) for name in keeps)
+        self.vjp, self.needs = rule, "needs" in inspect.signature(rule).parameters
+        return rule
+
+    def decompose(self, composite: Callable) -> Callable:
+        """Decorator: `composite(*inputs, **attrs)` is the op written with simpler ops."""
+        self.composite = composite
+        return composite
+
+    def signature(self, call: Callable) -> Callable:
+        """Decorator: `call` is what people write; it ends in `op.apply(...)`."""
+        self.call = call
+        return call
+
+    def kept(self, inputs: tuple) -> tuple[int, ...]:
+        """The slots to keep for a backward pass that goes to those of `inputs` not None."""
+        if not self.partials:
+            return self.keeps
+        wanted = tuple(map(bool, inputs))  # nodes are true, None is not
+        found = self._kept.get(wanted)
+        if found is None:
+            pairs = zip(wanted, self.partials, strict=True)
+            found = tuple({i for want, (_, reads) in pairs if want for i in reads})
+            self._kept[wanted] = found
+        return found
+
+    @property
+    def differentiable(self) -> bool:
+        return self.vjp is not None or bool(self.partials)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def operand_names(reference: Callable) -> tuple[str, ...]:
+    """The positional parameters of a stanza; ("*",) where it takes any number."""
+    names = []
+    for parameter in inspect.signature(reference).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return (*names, "*")
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            names.append(parameter.name)
+    return tuple(names)
+
+
+def op(reference: Callable | None = None, **options: Any) -> Any:
+    """Decorator: the function below is the reference of a new Op."""
+    if reference is None:
+        return lambda reference: Op(reference, **options)
+    return Op(reference, **options)
+
+
+clock = count()  # when each value was made
+
+
+class Value:
+    """A result: what made it (`op`, `inputs`, `attrs`) and what it is (`shape`, `dtype`).
+
+    An input, a constant or a parameter has no op. `order` grows with creation, so sorting by
+    it is a topological sort: a value is always younger than its inputs.
+    """
+
+    __slots__ = ("__weakref__", "attrs", "dtype", "inputs", "op", "order", "shape")
+
+    def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
+        self.op, self.inputs, self.attrs = op, inputs, attrs
+        self.shape, self.dtype = shape, dtype
+        self.order = next(clock)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(tuple(self.shape), self.dtype)
+
+
+def ancestors(roots: Iterable[Value], stop: Iterable[Value] = ()) -> list[Value]:
+    """Every value that `roots` depend on, roots included, the youngest first.
+
+    The walk does not go beyond the values in `stop`.
+    """
+    seen = {root for root in roots if root is not None}
+    stack = [v for v in seen]
+    leaves = set(stop)
+    while stack:
+        value = stack.pop()
+        if value in leaves:
+            continue
+        for x in value.inputs:
+            if x is not None and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    return sorted(seen, key=attrgetter("order"), reverse=True)
+
+
+def to_common_dtype(inputs: Sequence) -> Sequence:
+    """Bring array operands to the dtype of PyTorch's promotion rule; Python numbers stay."""
+    common, fractional = None, False
+    for x in inputs:
+        kind = type(x)
+        if kind is float:
+            fractional = True
+        elif kind is not int and kind is not bool:
+            if common is None:
+                common = x.dtype
+            elif x.dtype is not common:
+                break
+    else:
+        if not fractional or common is None or common.kind in "fV":
+            return inputs
+    return cast_all(inputs, result_type(*inputs))
+
+
+def to_floating(inputs: Sequence) -> Sequence:
+    """As `to_common_dtype`, and integers become the default floating dtype."""
+    inputs = to_common_dtype(inputs)
+    for x in inputs:
+        if type(x) is np.ndarray and x.dtype.kind not in "fV":
+            return cast_all(inputs, result_type(*inputs, 1.0))
+    return inputs
+
+
+def cast_all(inputs: Sequence, common: DType) -> Sequence:
+    """The array operands cast to `common`; Python numbers stay as they are."""
+    numpy = common.numpy
+    return tuple(x.astype(numpy) if hasattr(x, "astype") else x for x in inputs)
+
+
+def elementwise(
+    *, c: str | None = None, grad: Any = None, promote: Any = to_common_dtype, result: Any = None
+) -> Callable:
+    """Decorator: an op each of whose elements depends on one element of each operand.
+
+    Operands broadcast and are promoted before the reference sees them; `result` is the dtype
+    where it is not the operands'. `grad` is one rule per operand, a function of `g` and of what
+    it reads by name: `y`, operands, attributes. The tape keeps just that.
+
+        @elementwise(c="{0} * {1}", grad=(lambda g, b: g * b, lambda g, a: g * a))
+        def mul(a, b):
+            return a * b
+    """
+
+    def decorate(reference: Callable) -> Op:
+        op = Op(reference, c=c)
+        op.promote = promote
+        op.infer = lambda *specs, **attrs: elementwise_spec(op, specs, result)
+        if grad is not None:
+            add_partials(op, grad if isinstance(grad, tuple) else (grad,))
+        return op
+
+    return decorate
+
+
+def elementwise_spec(op: Op, specs: tuple[Spec, ...], result: DType | None) -> Spec:
+    """The broadcast shape, in the promoted dtype."""
+    shape = broadcast_shapes(*(s.shape for s in specs), op=op.name)
+    if result is not None:
+        return Spec(shape, result)
+    stand_ins = tuple(np.empty((0,) if s.shape else (), s.dtype.numpy) for s in specs)
+    promoted = op.promote(stand_ins) if op.promote else stand_ins
+    return Spec(shape, dtype(promoted[-1].dtype))
+
+
+def add_partials(op: Op, rules: tuple) -> None:
+    """Attach one gradient rule per operand; what each reads is told by its parameters."""
+    slots = ("y", *op.operands)
+    read = [list(inspect.signature(rule).parameters)[1:] if rule else [] for rule in rules]
+    op.keeps = tuple({slots.index(name) for names in read for name in names if name in slots})
+    if all(name in slots for names in read for name in names):
+        indices = [tuple(slots.index(name) for name in names) for names in read]
+        op.partials = tuple(zip(rules, indices, strict=True))
+        return
+
+    def vjp(g, y, *inputs, **attrs):  # a rule that reads attributes as well
+        known = dict(zip(slots, (y, *inputs), strict=True)) | attrs
+        return [
+            rule(g, *[known[name] for name in names]) if rule else None
+            for rule, names in zip(rules, read, strict=True)
+        ]
+
+    op.vjp = vjp

@@ -1,0 +1,230 @@
+"""A tensor's dealings with the rest of Python: numbers, lists, NumPy, DLPack, copies, pickle."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ..core.dtype import DType, dtype, float16, float32, float64, int64
+from ..core.dtype import bfloat16, bool_, int8, int16, int32, uint8  # isort: skip
+from ..core.errors import DTypeError, GradientError, ShapeError
+from ..core.memory import Memory
+from ..ops.movement import cast
+from .device import Device, available
+
+
+class Interchange:
+    """The part of Tensor that converts: to numbers, lists, arrays, dtypes, and back."""
+
+    array: np.ndarray
+    memory: Memory
+
+    # Numbers
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self.array.size != 1:
+            raise ShapeError(f"item: a tensor of one element expected: {self.spec}")
+        found = self.array.item()
+        return float(found) if self.array.dtype.kind == "V" else found
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers; a number where there are no dims."""
+        array = self.array.astype(np.float32) if self.array.dtype.kind == "V" else self.array
+        return array.tolist()
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise ShapeError(f"bool: the truth of several elements is ambiguous: {self.spec}")
+        return bool(self.array)
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            raise DTypeError(f"index: only a single integer can be used as one: {self.spec}")
+        return int(self.array.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.array.ndim == 0 else format(str(self), spec)
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self.array == getattr(element, "array", element)).any())
+
+    # NumPy and DLPack
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The array that holds the elements: not a copy."""
+        if self.requires_grad and not force:
+            raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
+        return np.array(self.array, dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise GradientError("dlpack: this tensor requires a gradient: use detach()")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple:
+        return self.array.__dlpack_device__()
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self.array.ctypes.data
+
+    def stride(self, dim: int | None = None) -> Any:
+        """How many elements apart neighbours are, per dim."""
+        size = self.array.itemsize
+        strides = tuple(s // size for s in self.array.strides)
+        return strides if dim is None else strides[dim]
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.array.itemsize
+
+    itemsize = property(element_size)
+    nbytes = property(lambda self: self.array.nbytes)
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return self.array.flags.c_contiguous
+
+    def storage_offset(self) -> int:
+        """How many elements the first one lies behind the start of its buffer."""
+        base = self.array if self.base is None else self.base.array
+        return (self.array.ctypes.data - base.ctypes.data) // max(1, self.array.itemsize)
+
+    # Dtypes and devices
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """As another dtype or on another device; itself if nothing changes."""
+        chosen, copied = parse_to(args, kwargs)
+        if chosen is None or chosen is self.dtype:
+            return self.clone() if copied else self
+        return cast.apply(self, dtype=chosen)
+
+    def type(self, dtype_: Any = None) -> Any:
+        """As another dtype; without one, the name of this tensor's type."""
+        if dtype_ is None:
+            return f"andon.{self.dtype.name.capitalize()}Tensor"
+        return self.to(dtype(dtype_))
+
+    def type_as(self, other: Any) -> Any:
+        """In the dtype of `other`."""
+        return self.to(other.dtype)
+
+    def cpu(self) -> Any:
+        return self
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Any:
+        available("cuda")
+
+    def pin_memory(self) -> Any:
+        return self
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return False
+
+    is_cuda = is_mps = is_sparse = is_quantized = is_meta = False
+    layout = "strided"
+
+    # New tensors like this one
+
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
+        """A copy of `data` in this tensor's dtype."""
+        from .creation import tensor
+
+        return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
+        from .creation import full
+
+        return full(size, fill_value, dtype=dtype or self.dtype)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, **options: Any) -> Any:
+        from .creation import zeros
+
+        return zeros(*size, dtype=dtype or self.dtype)
+
+    def new_ones(self, *size: Any, dtype: Any = None, **options: Any) -> Any:
+        from .creation import ones
+
+        return ones(*size, dtype=dtype or self.dtype)
+
+    new_empty = new_zeros
+
+    # Copies and pickles
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if not self.is_leaf:
+            raise GradientError("deepcopy: only leaves can be copied: use clone() or detach()")
+        made = self.rebuilt(self.array.copy(), self.requires_grad)
+        memo[id(self)] = made
+        if self.grad is not None:
+            made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
+    def __reduce__(self) -> tuple:
+        if not self.is_leaf:
+            raise GradientError("pickle: only leaves can be pickled: use detach()")
+        return rebuild, (type(self), np.ascontiguousarray(self.array), self.requires_grad)
+
+    def rebuilt(self, array: np.ndarray, requires_grad: bool) -> Any:
+        """A tensor of the same class, attributes included, around another array."""
+        made = rebuild(type(self), array, requires_grad)
+        own = {"array", "memory", "node", "base", "grad", "seen", "recipe"}
+        made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in own})
+        return made
+
+
+def rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Any:
+    """A tensor of class `cls` around `array`: how pickles and copies come back."""
+    made = cls.__new__(cls)
+    made.array, made.memory, made.node, made.base = array, Memory(), None, None
+    return made.requires_grad_() if requires_grad else made
+
+
+def parse_to(args: tuple, kwargs: dict) -> tuple[DType | None, bool]:
+    """The dtype that `to(...)` asks for, in any of its spellings, and whether to copy."""
+    chosen, copied = None, kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)
+    kwargs.pop("memory_format", None)
+    for given in (*args, *kwargs.values()):
+        if isinstance(given, (str, Device)):
+            available(given)
+        elif isinstance(given, Interchange):
+            chosen = given.dtype
+        elif given is not None and not isinstance(given, bool):
+            chosen = dtype(given)
+    return chosen, copied
+
+
+def _cast_method(to: DType):
+    def method(self, memory_format: Any = None) -> Any:
+        return self.to(to)
+
+    method.__doc__ = f"As {to.name}."
+    return method
+
+
+for _name, _dtype in {
+    "half": float16, "float": float32, "double": float64, "bfloat16": bfloat16,
+    "long": int64, "int": int32, "short": int16, "char": int8, "byte": uint8, "bool": bool_,
+}.items():  # fmt: skip
+    setattr(Interchange, _name, _cast_method(_dtype))

@@ -1,0 +1,299 @@
+"""Tensor: an array, the node that its gradient flows through, and the methods of every op.
+
+`Tensor.array` is the NumPy array that holds the elements. A tensor that shares memory with
+another knows the `base` that it is a view of, and the `recipe` of view ops that leads there, so
+that in-place changes reach the gradients of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..autograd.engine import Node, Tape
+from ..core.dtype import DType, dtype, get_default_dtype
+from ..core.errors import DTypeError, GradientError, MissingNameError, ShapeError
+from ..core.memory import Memory
+from ..core.mode import mode
+from ..core.spec import Spec, normal_dim
+from ..ops.methods import Methods
+from .device import Device
+from .device import device as as_device
+from .interchange import Interchange
+from .printing import tensor_text
+from .views import replay, rewrite_history
+
+
+class Tensor(Interchange, Methods):
+    """A multi-dimensional array of one dtype that gradients can flow through.
+
+    `Tensor(data)` is PyTorch's old constructor: the default dtype, or sizes when given ints.
+    Use `andon.tensor(data)`.
+    """
+
+    array: np.ndarray
+    memory: Memory
+    node: Node | None = None
+    grad: Tensor | None = None
+    base: Tensor | None = None
+    seen: Node | None = None
+    recipe: tuple = ()
+    __array_priority__ = 1000
+
+    def __init__(self, *data: Any, device: Any = None):
+        if len(data) == 1 and not isinstance(data[0], int):
+            given = data[0]
+            array = np.array(getattr(given, "array", given), get_default_dtype().numpy)
+        else:
+            array = np.zeros(data if data else (0,), get_default_dtype().numpy)
+        self.array, self.memory = array, Memory()
+
+    # What it is
+
+    @property
+    def shape(self) -> Size:
+        return Size(self.array.shape)
+
+    @property
+    def dtype(self) -> DType:
+        return dtype(self.array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def device(self) -> Device:
+        return as_device("cpu")
+
+    @property
+    def _version(self) -> int:
+        return self.memory.version
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.array.shape, self.dtype)
+
+    def numel(self) -> int:
+        """How many elements there are."""
+        return self.array.size
+
+    nelement = numel
+
+    def dim(self) -> int:
+        """How many dims there are."""
+        return self.array.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its size at `dim`."""
+        return self.shape if dim is None else self.shape[normal_dim(dim, self.ndim, "size")]
+
+    # Gradients
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that made this tensor; None for a leaf."""
+        node = self.current()
+        return None if node is None or node.op is None else node
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.current() is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self.requires_grad_(wanted)
+
+    @property
+    def is_leaf(self) -> bool:
+        node = self.current()
+        return node is None or node.op is None
+
+    def current(self) -> Node | None:
+        """This tensor's node, after any in-place change to what it is a view of."""
+        if self.base is not None and self.base.node is not self.seen:
+            replay(self)
+        return self.node
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Make this leaf one that gradients are kept for, or no longer."""
+        node = self.current()
+        if node is not None and node.op is not None:
+            if requires_grad:
+                return self
+            raise GradientError("requires_grad: only leaves can stop requiring it: use detach()")
+        if not requires_grad:
+            self.node = None
+        elif node is None:
+            if not self.dtype.is_floating_point:
+                raise GradientError(f"requires_grad: only floats have gradients: {self.spec}")
+            self.node = leaf(self)
+        return self
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add d self / d leaf to `.grad` of every leaf that self was computed from."""
+        from ..autograd import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory, cut off from the tape."""
+        result = wrap(self.array)
+        result.memory = self.memory
+        return result
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off from the tape."""
+        if self.base is not None:
+            raise GradientError("detach_: a view cannot be detached in place: use detach()")
+        self.node = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, cut off from the tape; changes to it go unnoticed by backward."""
+        return wrap(self.array)
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor):
+            raise DTypeError(f"data: must be a tensor: {type(other).__name__}")
+        self.array = other.array
+        if self.node is not None and self.node.op is None:
+            self.node = leaf(self)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` for this tensor too, although it is not a leaf."""
+        node = self.current()
+        if node is None:
+            raise GradientError("retain_grad: this tensor does not require a gradient")
+        if node.op is None or getattr(self, "retains_grad", False):
+            return
+        self.retains_grad = True
+        me = ref(self)
+
+        def keep(g: Tensor) -> None:
+            tensor = me()
+            if tensor is not None:
+                tensor.grad = g if tensor.grad is None else tensor.grad + g
+
+        add_hook(node, keep)
+
+    def register_hook(self, hook: Callable) -> Handle:
+        """Call `hook(g)` when a gradient arrives here; what it returns replaces g."""
+        node = self.current()
+        if node is None:
+            raise GradientError("register_hook: this tensor does not require a gradient")
+        return add_hook(node, hook)
+
+    def become(self, result: Tensor) -> Tensor:
+        """Take on the elements and the history of `result`: the end of an in-place method."""
+        if result.array.shape != self.array.shape:
+            raise ShapeError(
+                f"in-place: the result does not fit: {result.spec} into {self.spec}"
+            )
+        if result.dtype.category > self.dtype.category:
+            raise DTypeError(f"in-place: the result is {result.dtype}, the tensor {self.dtype}")
+        self.check_writable()
+        np.copyto(self.array, result.array, casting="unsafe")
+        self.memory.touch()
+        if mode.grad and (result.requires_grad or self.requires_grad):
+            rewrite_history(self, result)
+        return self
+
+    def check_writable(self) -> None:
+        """Raise unless this tensor may be changed in place."""
+        node = self.current()
+        root = node if self.base is None else self.base.node
+        if mode.grad and root is not None and root.op is None:
+            raise GradientError(
+                "in-place: a leaf that requires a gradient, or a view of one, can only be "
+                "changed within no_grad()"
+            )
+        if not self.array.flags.writeable:
+            raise ShapeError(
+                f"in-place: this tensor repeats elements or is read-only; clone it: {self.spec}"
+            )
+
+    def __repr__(self) -> str:
+        return tensor_text(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in ("array", "memory"):
+            raise AttributeError(name)
+        raise MissingNameError(
+            f"Tensor.{name}: andon has no such attribute; docs/coverage.md lists what it has"
+        )
+
+
+class Size(tuple):
+    """A shape: a tuple of ints, with PyTorch's `numel`."""
+
+    def numel(self) -> int:
+        return int(np.prod(self, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        return f"andon.Size({list(self)})"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+
+class Handle:
+    """What registering a hook returns: `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: list, hook: Callable):
+        self.hooks, self.hook = hooks, hook
+
+    def remove(self) -> None:
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.remove()
+
+
+_new = object.__new__
+
+
+def wrap(array: Any, node: Node | None = None) -> Tensor:
+    """A tensor around `array`, without a copy and without a check."""
+    tensor = _new(Tensor)
+    tensor.array = array if type(array) is np.ndarray else np.asarray(array)
+    tensor.memory = Memory()
+    tensor.node = node  # set here, not left to the class: Python reads these much faster so
+    tensor.base = None
+    return tensor
+
+
+def leaf(tensor: Tensor) -> Node:
+    """A node for a tensor that no op made; the gradient that arrives goes to its `.grad`."""
+    node = Node(None, (), {}, tensor.array.shape, tensor.array.dtype)
+    node.tensor = ref(tensor)
+    return node
+
+
+def add_hook(node: Node, hook: Callable) -> Handle:
+    if node.hooks is None:
+        node.hooks = []
+    node.hooks.append(hook)
+    return Handle(node.hooks, hook)
+
+
+Tape.tensor = staticmethod(wrap)
