@@ -36,6 +36,18 @@ from .core.dtype import (
 from .ops import *  # noqa: F403
 from .tensor import *  # noqa: F403
 
+
+
+def draw(value, format="svg", limit=2000):
+    """The expression graph of a tensor or a scalar, with data and gradients, as a picture.
+
+    Shows itself in a notebook; `.save("graph.svg")` or `.save("graph.png")` writes a file.
+    """
+    from .drawing import draw as drawn  # an import of its own: few programs draw
+
+    return drawn(value, format, limit)
+
+
 bool = bool_
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64

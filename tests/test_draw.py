@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import andon
 from andon.core.errors import AndonError, DTypeError, FileFormatError
-from andon.draw import draw
-from andon.draw.label import LONGEST, Label, cells, printable, shorten
-from andon.draw.layout import LONGEST_ROUTE, ROW_GAP, Box, settle
+from andon.drawing import draw
+from andon.drawing.label import LONGEST, Label, cells, printable, shorten
+from andon.drawing.layout import LONGEST_ROUTE, ROW_GAP, Box, settle
 from andon.scalar import MLP, Value
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -249,7 +249,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
 
 
 def test_the_examples_in_the_docstrings_hold():
-    result = doctest.testmod(sys.modules["andon.draw"])
+    result = doctest.testmod(sys.modules["andon.drawing"])
     assert result.attempted > 0 and result.failed == 0
 
 
@@ -261,7 +261,8 @@ def tensors():
 
 
 def test_a_tensor_shows_ops_attributes_and_specs():
-    texts = [text for text, _ in words(draw(tensors()[-1]))]
+    w, b, y = tensors()
+    texts = [text for text, _ in words(draw(y))]
     assert ["float32[2, 2]", "data [[0.5, -1], [2, 0.25]]"] in texts
     assert ["matmul", "float32[2, 2]"] in texts
     assert any(text[0] == "sum" and "keepdim=True" in text[1] for text in texts)

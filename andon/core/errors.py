@@ -7,6 +7,7 @@
     ├── IndexingError     an index out of range or of the wrong kind     (an IndexError)
     ├── GradientError     a gradient that does not exist or is stale     (a RuntimeError)
     ├── GraphError        what cannot be recorded as a graph             (a RuntimeError)
+    ├── LinalgError       a matrix that has no inverse, root or factors  (a RuntimeError)
     ├── StateError        state dicts and optimizer states that differ   (a RuntimeError)
     ├── DataError         data sets, loaders and their workers           (a RuntimeError)
     ├── FileFormatError   a file that is not what it claims to be        (a ValueError)
@@ -43,6 +44,10 @@ class GradientError(AndonError, RuntimeError):
 
 class GraphError(AndonError, RuntimeError):
     """An operation that cannot be recorded, since its result depends on the data."""
+
+
+class LinalgError(AndonError, RuntimeError):
+    """A matrix that is singular, not positive definite, or not finite."""
 
 
 class StateError(AndonError, RuntimeError):

@@ -88,7 +88,7 @@ class Op:
         self.needs = False
         self.composite: Callable | None = None
         self.promote: Callable | None = None
-        self.call: Callable = self.apply
+        self.call: Callable = self.bind
         self.view, self.c = view, c
         self._kept: dict[tuple, tuple[int, ...]] = {}
 
@@ -101,6 +101,13 @@ class Op:
 
     def apply(self, *inputs, **attrs):
         """Apply the op as the stanza spells it: operands by position, attributes by keyword."""
+        return interpreters.run(self, inputs, attrs)
+
+    def bind(self, *inputs, **attrs):
+        """As `apply`, but operands may be given by keyword too."""
+        if attrs:
+            rest = self.operands[len(inputs) :]
+            inputs += tuple(attrs.pop(name) for name in rest if name in attrs)
         return interpreters.run(self, inputs, attrs)
 
     def spec(self, rule: Callable) -> Callable:
@@ -219,19 +226,25 @@ def ancestors(roots: Iterable[Value], stop: Iterable[Value] = ()) -> list[Value]
 
 
 def to_common_dtype(inputs: Sequence) -> Sequence:
-    """Bring array operands to the dtype of PyTorch's promotion rule; Python numbers stay."""
-    common, fractional = None, False
+    """Bring array operands to the dtype of PyTorch's promotion rule.
+
+    Python numbers stay as they are where NumPy treats them as PyTorch does. It does not for a
+    float beside bfloat16, nor for an int that the dtype cannot hold, which PyTorch wraps.
+    """
+    common, fractional, wide = None, False, False
     for x in inputs:
         kind = type(x)
         if kind is float:
             fractional = True
-        elif kind is not int and kind is not bool:
+        elif kind is int:
+            wide = wide or not 0 <= x <= 127  # what every integer dtype holds
+        elif kind is not bool:
             if common is None:
                 common = x.dtype
             elif x.dtype is not common:
                 break
     else:
-        if not fractional or common is None or common.kind in "fV":
+        if common is not None and (common.kind == "f" or not (fractional or wide)):
             return inputs
     return cast_all(inputs, result_type(*inputs))
 
@@ -240,15 +253,14 @@ def to_floating(inputs: Sequence) -> Sequence:
     """As `to_common_dtype`, and integers become the default floating dtype."""
     inputs = to_common_dtype(inputs)
     for x in inputs:
-        if type(x) is np.ndarray and x.dtype.kind not in "fV":
+        if hasattr(x, "dtype") and x.dtype.kind not in "fV":
             return cast_all(inputs, result_type(*inputs, 1.0))
     return inputs
 
 
 def cast_all(inputs: Sequence, common: DType) -> Sequence:
-    """The array operands cast to `common`; Python numbers stay as they are."""
-    numpy = common.numpy
-    return tuple(x.astype(numpy) if hasattr(x, "astype") else x for x in inputs)
+    """The operands as arrays of `common`."""
+    return tuple(np.asarray(x).astype(common.numpy, copy=False) for x in inputs)
 
 
 def elementwise(

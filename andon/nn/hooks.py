@@ -124,3 +124,77 @@ def replaced_by(result: Any, before: tuple) -> tuple:
     if result is None:
         return before
     return result if isinstance(result, tuple) else (result,)
+
+
+class Border(Function):
+    """The identity on several tensors, whose gradients `seen(grads)` sees, and may replace."""
+
+    @staticmethod
+    def forward(ctx: Any, seen: Callable, *tensors: Tensor) -> Any:
+        ctx.seen = seen
+        ctx.set_materialize_grads(False)
+        return tensors
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return None, *ctx.seen(grads)
+
+
+class Watch:
+    """One call of a module with backward hooks: both borders, and what is known between them."""
+
+    def __init__(self, module: Any):
+        self.module = module
+        self.grad_output: tuple = ()
+        self.given = 0  # how many arguments there were
+        self.places: list[int] = []  # which of them have gradients
+
+    def enter(self, args: tuple) -> tuple:
+        """The arguments, having crossed the border."""
+        self.given, self.places = len(args), places_of_gradients(args)
+        return cross(args, self.places, self.inputs_seen)
+
+    def leave(self, output: Any) -> Any:
+        """The output, having crossed the border."""
+        several = isinstance(output, tuple)
+        outputs = output if several else (output,)
+        places = places_of_gradients(outputs)
+        self.outputs, self.returned = places, len(outputs)
+        outputs = cross(outputs, places, self.outputs_seen)
+        return outputs if several else outputs[0]
+
+    def outputs_seen(self, grads: tuple) -> Sequence:
+        """The gradients of the outputs are known: the pre-hooks' turn."""
+        found = spread(grads, self.outputs, self.returned)
+        for hook in list(self.module._backward_pre_hooks):
+            found = replaced_by(hook.function(self.module, found), found)
+        self.grad_output = found
+        if not self.places:  # nothing will arrive at the inputs
+            self.inputs_seen(())
+        return [found[i] for i in self.outputs]
+
+    def inputs_seen(self, grads: tuple) -> Sequence:
+        """The gradients of the inputs are known: the hooks' turn."""
+        found = spread(grads, self.places, self.given)
+        for hook in list(self.module._backward_hooks):
+            found = replaced_by(hook.function(self.module, found, self.grad_output), found)
+        return [found[i] for i in self.places]
+
+
+def places_of_gradients(values: tuple) -> list[int]:
+    """The positions of the tensors that require a gradient."""
+    return [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
+
+
+def cross(values: tuple, places: list[int], seen: Callable) -> tuple:
+    """`values`, those at `places` put through a Border."""
+    if not places:
+        return values
+    crossed = dict(zip(places, Border.apply(seen, *[values[i] for i in places]), strict=True))
+    return tuple(crossed.get(i, x) for i, x in enumerate(values))
+
+
+def spread(grads: Sequence, places: list[int], size: int) -> tuple:
+    """`grads` at their places in a tuple of `size`, None elsewhere."""
+    found = dict(zip(places, grads, strict=True))
+    return tuple(found.get(i) for i in range(size))

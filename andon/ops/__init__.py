@@ -4,29 +4,95 @@
 
 # arithmetic
 from .arithmetic import (
-    abs,
     add,
+    addcdiv,
+    addcmul,
+    atan2,
     div,
-    equal,
+    float_power,
     floor_divide,
     fmod,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    log,
-    maximum,
-    minimum,
+    gcd,
+    hypot,
+    lcm,
+    lerp,
+    logaddexp,
+    logaddexp2,
     mul,
     neg,
-    not_equal,
+    positive,
     pow,
     remainder,
-    sign,
+    rsub,
     sub,
-    trunc_divide,
-    where,
 )
+from .arithmetic import atan2 as arctan2
+from .arithmetic import div as divide
+from .arithmetic import mul as multiply
+from .arithmetic import neg as negative
+from .arithmetic import sub as subtract
+from .arithmetic import div as true_divide
+
+# elementwise
+from .elementwise import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atanh,
+    ceil,
+    cos,
+    cosh,
+    deg2rad,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    frac,
+    log,
+    log1p,
+    log2,
+    log10,
+    rad2deg,
+    reciprocal,
+    round,
+    rsqrt,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    tan,
+    tanh,
+    trunc,
+)
+from .elementwise import acos as arccos
+from .elementwise import acosh as arccosh
+from .elementwise import asin as arcsin
+from .elementwise import asinh as arcsinh
+from .elementwise import atan as arctan
+from .elementwise import atanh as arctanh
+from .elementwise import trunc as fix
+
+# extremes
+from .extremes import (
+    abs,
+    clamp,
+    clamp_max,
+    clamp_min,
+    copysign,
+    fmax,
+    fmin,
+    heaviside,
+    maximum,
+    minimum,
+    nan_to_num,
+    sign,
+)
+from .extremes import abs as absolute
+from .extremes import clamp as clip
+from .extremes import sign as sgn
 
 # gather
 from .gather_scatter import (
@@ -50,6 +116,41 @@ from .gather_scatter import take_flat as take
 
 # linalg
 from .linalg import matmul
+
+# logic
+from .logic import (
+    allclose,
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    eq,
+    equal,
+    ge,
+    gt,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+    signbit,
+    where,
+)
+from .logic import gt as greater
+from .logic import ge as greater_equal
+from .logic import lt as less
+from .logic import le as less_equal
+from .logic import ne as not_equal
 
 # movement
 from .movement import (

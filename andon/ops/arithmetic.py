@@ -1,4 +1,4 @@
-"""Arithmetic, comparison and selection, element by element.
+"""Arithmetic, element by element: sums, products, quotients, powers; extremes and limits.
 
 Operands broadcast and are promoted by PyTorch's rules before a reference sees them; the engine
 sums each gradient back to its operand's shape, so no rule here mentions shapes or dtypes.
@@ -6,11 +6,18 @@ sums each gradient back to its operand's shape, so no rule here mentions shapes 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ..core.dtype import bool_
+from ..core.dtype import float64
 from ..core.errors import DTypeError
-from ..core.op import elementwise, to_common_dtype, to_floating
+from ..core.op import elementwise, to_floating
+from .elementwise import exp, exp2, log
+from .logic import eq, ge, logical_and, refuses, where
+from .movement import cast
+
+# Sums
 
 
 @elementwise(c="{0} + {1}", grad=(lambda g: g, lambda g: g))
@@ -24,6 +31,7 @@ def add_call(a, b, *, alpha=1):
     return add.apply(a, b if alpha == 1 else b * alpha)
 
 
+@refuses("bool", "not defined for booleans: use ^ or logical_not")
 @elementwise(c="{0} - {1}", grad=(lambda g: g, lambda g: -g))
 def sub(a, b):
     """a - b. Not defined for booleans."""
@@ -35,10 +43,63 @@ def sub_call(a, b, *, alpha=1):
     return sub.apply(a, b if alpha == 1 else b * alpha)
 
 
+def rsub(x, other, *, alpha=1):
+    """other - alpha x."""
+    return sub(other, x, alpha=alpha)
+
+
+@refuses("bool", "not defined for booleans: use ~ or logical_not")
+@elementwise(c="-{0}", grad=lambda g: -g)
+def neg(x):
+    """-x. Not defined for booleans."""
+    return np.negative(x)
+
+
+@refuses("bool", "not defined for booleans")
+@elementwise(c="{0}", grad=lambda g: g)
+def positive(x):
+    """x itself."""
+    return np.positive(x)
+
+
+@elementwise(
+    c="({2} < 0.5 ? {0} + {2} * ({1} - {0}) : {1} - ({1} - {0}) * (1 - {2}))",
+    grad=(
+        lambda g, weight: g * (1 - weight),
+        lambda g, weight: g * weight,
+        lambda g, start, end: g * (end - start),
+    ),
+)
+def lerp(start, end, weight):
+    """start + weight (end - start), exact at both ends."""
+    way = np.subtract(end, start)
+    if type(weight) is float:
+        return start + weight * way if weight < 0.5 else end - way * (1 - weight)
+    return np.where(weight < 0.5, start + weight * way, end - way * (1 - weight))
+
+
+# Products
+
+
 @elementwise(c="{0} * {1}", grad=(lambda g, b: g * b, lambda g, a: g * a))
 def mul(a, b):
     """a * b."""
     return a * b
+
+
+def addcmul(x, tensor1, tensor2, *, value=1):
+    """x + value · tensor1 · tensor2."""
+    product = tensor1 * tensor2
+    return x + (product if value == 1 else product * value)
+
+
+def addcdiv(x, tensor1, tensor2, *, value=1):
+    """x + value · tensor1 / tensor2."""
+    quotient = tensor1 / tensor2
+    return x + (quotient if value == 1 else quotient * value)
+
+
+# Quotients and remainders
 
 
 @elementwise(
@@ -60,19 +121,19 @@ def div_call(a, b, *, rounding_mode=None):
     raise ValueError(f"div: rounding_mode must be None, 'floor' or 'trunc': {rounding_mode!r}")
 
 
-@elementwise(c="floor({0} / {1})")
+@elementwise(c="floor({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))
 def floor_divide(a, b):
     """⌊a / b⌋. An integer division by zero raises."""
-    check_integer_divisor(b, "floor_divide")
+    check_divisor(a, b, "floor_divide")
     return np.floor_divide(a, b)
 
 
-@elementwise(c="trunc({0} / {1})")
+@elementwise(c="trunc({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))
 def trunc_divide(a, b):
-    """a / b rounded toward zero."""
+    """a / b rounded toward zero; `div` with rounding_mode="trunc"."""
+    check_divisor(a, b, "trunc_divide")
     if np.result_type(a, b).kind in "iu":
-        check_integer_divisor(b, "trunc_divide")
-        return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+        return (a - np.fmod(a, b)) // b
     return np.trunc(np.divide(a, b))
 
 
@@ -82,7 +143,7 @@ def trunc_divide(a, b):
 )
 def remainder(a, b):
     """a - b ⌊a / b⌋: the sign of the divisor, as Python's %."""
-    check_integer_divisor(b, "remainder")
+    check_divisor(a, b, "remainder")
     return np.remainder(a, b)
 
 
@@ -92,146 +153,129 @@ def remainder(a, b):
 )
 def fmod(a, b):
     """a - b trunc(a / b): the sign of the dividend, as C's fmod."""
-    check_integer_divisor(b, "fmod")
+    check_divisor(a, b, "fmod")
     return np.fmod(a, b)
 
 
-def check_integer_divisor(b, name: str) -> None:
+def check_divisor(a, b, name: str) -> None:
     """NumPy only warns of an integer division by zero; PyTorch raises, and so do we."""
-    b = np.asarray(b)
-    if b.dtype.kind in "iu" and not b.all():
+    kind = np.result_type(a, b).kind
+    if kind == "b":
+        raise DTypeError(f"{name}: not defined for booleans")
+    if kind in "iu" and not np.all(b):
         raise ZeroDivisionError(f"{name}: integer division by zero")
 
 
-@elementwise(c="-{0}", grad=lambda g: -g)
-def neg(x):
-    """-x. Not defined for booleans."""
-    return np.negative(x)
+@refuses("floating", "defined for integers only")
+@elementwise()
+def gcd(a, b):
+    """The greatest common divisor of |a| and |b|."""
+    return np.gcd(a, b)
 
 
-@elementwise(c="fabs({0})", grad=lambda g, x: g * sign(x))
-def abs(x):
-    """|x|. Its gradient at 0 is taken to be 0."""
-    return np.abs(x)
+@refuses("floating", "defined for integers only")
+@elementwise()
+def lcm(a, b):
+    """The least common multiple of |a| and |b|."""
+    return np.lcm(a, b)
 
 
-@elementwise(c="(({0} > 0) - ({0} < 0))", grad=lambda g: g * 0.0)
-def sign(x):
-    """-1, 0 or 1. Flat, so its gradient is 0."""
-    return np.sign(x) if np.asarray(x).dtype.kind != "b" else x
+# Powers
 
 
 @elementwise(
     c="pow({0}, {1})",
     grad=(
-        lambda g, a, b: g * pow_slope(a, b),
-        lambda g, y, a: g * where(equal(y, 0), 0.0, y * log_or_zero(a)),
+        lambda g, x, exponent: g * power_slope(x, exponent),
+        lambda g, y, x, exponent: where(both_zero(x, exponent), 0.0, g * (y * natural_log(x))),
     ),
 )
-def pow(a, b):
-    """a to the power b. Integers to negative powers raise an error."""
-    if np.result_type(a, b).kind in "iu" and np.any(np.asarray(b) < 0):
-        raise DTypeError(f"pow: integers to negative powers are not integers: exponent {b}")
-    return np.power(a, b)
+def pow(x, exponent):
+    """x to the power `exponent`.
+
+    Raises: DTypeError for integers to negative powers, and for booleans to booleans.
+    """
+    if type(exponent) in (int, float) and exponent in SHORT_CUTS and x.dtype.kind in "fV":
+        return SHORT_CUTS[exponent](x)
+    kind = np.result_type(x, exponent).kind
+    if kind == "b" or (kind in "iu" and np.any(np.less(exponent, 0))):
+        raise DTypeError(f"pow: not an integer power of an integer: exponent {exponent}")
+    return np.power(x, exponent)
 
 
-def pow_slope(a, b):
-    """b a^(b-1), and 0 where b is 0: 0 · 0^-1 would be NaN there."""
-    if isinstance(b, (int, float)):
-        if b == 2:
-            return a * 2
-        return b * pow(a, b - 1) if b != 0 else a * 0.0
-    return where(equal(b, 0), 0.0, b * pow(a, b - 1))
+SHORT_CUTS = {
+    2: np.square,
+    3: lambda x: np.square(x) * x,
+    0.5: np.sqrt,
+    -0.5: lambda x: np.reciprocal(np.sqrt(x)),
+    -1: np.reciprocal,
+}
 
 
-def log_or_zero(a):
-    """log a where a > 0, else 0: there y log a tends to 0, or is not real."""
-    positive = greater(a, 0)
-    return where(positive, log(where(positive, a, 1.0)), 0.0)
+def power_slope(x, n):
+    """d xⁿ / dx = n xⁿ⁻¹, and 0 where n is 0: 0 · 0⁻¹ would be NaN there."""
+    if isinstance(n, (int, float)):
+        if n == 2:
+            return x * 2
+        return n * pow(x, n - 1) if n != 0 else x * 0.0
+    return where(eq(n, 0), 0.0, n * pow(x, n - 1))
 
 
-@elementwise(c="log({0})", grad=lambda g, x: g / x, promote=to_floating)
-def log(x):
-    """The natural logarithm."""
-    return np.log(x)
+def both_zero(x, n):
+    """Where x = 0 ≤ n: there xⁿ log x is taken to be 0, its limit for n > 0."""
+    return logical_and(eq(x, 0), ge(n, 0))
+
+
+def natural_log(x):
+    """log x, of a Python number in full precision."""
+    if isinstance(x, (int, float)):
+        return math.log(x) if x > 0 else math.nan
+    return log(x)
+
+
+def float_power(x, exponent):
+    """x to the power `exponent`, in float64."""
+    return pow(in_float64(x), in_float64(exponent))
+
+
+def in_float64(x):
+    return float(x) if isinstance(x, (int, float)) else cast.apply(x, dtype=float64)
 
 
 @elementwise(
-    c="({0} > {1} ? {0} : {1})",
+    c="hypot({0}, {1})",
+    grad=(lambda g, y, a: g * (a / y), lambda g, y, b: g * (b / y)),
+    promote=to_floating,
+)
+def hypot(a, b):
+    """√(a² + b²), without overflow."""
+    return np.hypot(a, b)
+
+
+@elementwise(
+    c="atan2({0}, {1})",
     grad=(
-        lambda g, a, b: g * share(greater(a, b), equal(a, b)),
-        lambda g, a, b: g * share(greater(b, a), equal(a, b)),
+        lambda g, a, b: g * b / (a * a + b * b),
+        lambda g, a, b: -g * a / (a * a + b * b),
     ),
+    promote=to_floating,
 )
-def maximum(a, b):
-    """The larger of a and b; NaN where either is. Equal operands share the gradient."""
-    return np.maximum(a, b)
+def atan2(a, b):
+    """The angle of the point (b, a), in [-π, π]."""
+    return np.arctan2(a, b)
 
 
 @elementwise(
-    c="({0} < {1} ? {0} : {1})",
-    grad=(
-        lambda g, a, b: g * share(less(a, b), equal(a, b)),
-        lambda g, a, b: g * share(less(b, a), equal(a, b)),
-    ),
+    grad=(lambda g, y, a: g * exp(a - y), lambda g, y, b: g * exp(b - y)), promote=to_floating
 )
-def minimum(a, b):
-    """The smaller of a and b; NaN where either is. Equal operands share the gradient."""
-    return np.minimum(a, b)
-
-
-def share(wins, ties):
-    """1 for the winner, 1/2 each for a tie, 0 for the loser."""
-    return where(ties, 0.5, where(wins, 1.0, 0.0))
-
-
-@elementwise(c="{0} == {1}", result=bool_)
-def equal(a, b):
-    """a = b, element by element (PyTorch's `eq`)."""
-    return np.equal(a, b)
-
-
-@elementwise(c="{0} != {1}", result=bool_)
-def not_equal(a, b):
-    """a ≠ b."""
-    return np.not_equal(a, b)
-
-
-@elementwise(c="{0} > {1}", result=bool_)
-def greater(a, b):
-    """a > b."""
-    return np.greater(a, b)
-
-
-@elementwise(c="{0} >= {1}", result=bool_)
-def greater_equal(a, b):
-    """a ≥ b."""
-    return np.greater_equal(a, b)
-
-
-@elementwise(c="{0} < {1}", result=bool_)
-def less(a, b):
-    """a < b."""
-    return np.less(a, b)
-
-
-@elementwise(c="{0} <= {1}", result=bool_)
-def less_equal(a, b):
-    """a ≤ b."""
-    return np.less_equal(a, b)
-
-
-def promote_choices(inputs: tuple) -> tuple:
-    """Promote what `where` chooses from, and leave its condition alone."""
-    return (inputs[0], *to_common_dtype(inputs[1:]))
+def logaddexp(a, b):
+    """log(eᵃ + eᵇ), without overflow."""
+    return np.logaddexp(a, b)
 
 
 @elementwise(
-    c="({0} ? {1} : {2})",
-    grad=(None, lambda g, condition: where(condition, g, 0.0),
-          lambda g, condition: where(condition, 0.0, g)),
-    promote=promote_choices,
-)  # fmt: skip
-def where(condition, a, b):
-    """a where the condition holds, else b."""
-    return np.where(condition, a, b)
+    grad=(lambda g, y, a: g * exp2(a - y), lambda g, y, b: g * exp2(b - y)), promote=to_floating
+)
+def logaddexp2(a, b):
+    """log₂(2ᵃ + 2ᵇ), without overflow."""
+    return np.logaddexp2(a, b)

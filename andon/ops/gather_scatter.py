@@ -8,9 +8,8 @@ from ..core.dtype import dtype as as_dtype
 from ..core.errors import DTypeError, GraphError, IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, normal_dim
-from .arithmetic import equal as eq
-from .arithmetic import where
 from .index import getitem, place, put, put_add, split_index, take, zeros
+from .logic import eq, where
 from .movement import expand, reshape
 
 

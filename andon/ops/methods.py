@@ -5,8 +5,10 @@ A line per op. Operators are spelled out as functions, since Python calls those 
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..core.errors import DTypeError
-from . import arithmetic, gather_scatter, index, linalg, movement, reduce
+from . import arithmetic, elementwise, extremes, gather_scatter, index, linalg, logic, movement, reduce
 
 add, sub, mul, div = (
     op.apply for op in (arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div)
@@ -55,9 +57,190 @@ class Methods:
     def __matmul__(self, other):
         return matmul(self, other)
 
+    def __rmatmul__(self, other):
+        return matmul(other, self)
+
+    def __floordiv__(self, other):
+        return arithmetic.floor_divide(self, other)
+
+    def __rfloordiv__(self, other):
+        return arithmetic.floor_divide(other, self)
+
+    def __mod__(self, other):
+        return arithmetic.remainder(self, other)
+
+    def __rmod__(self, other):
+        return arithmetic.remainder(other, self)
+
+    def __divmod__(self, other):
+        return self // other, self % other
+
+    def __rdivmod__(self, other):
+        return other // self, other % self
+
+    def __abs__(self):
+        return extremes.abs(self)
+
+    def __pos__(self):
+        return arithmetic.positive(self)
+
+    def __invert__(self):
+        return logic.bitwise_not(self)
+
+    def __and__(self, other):
+        return logic.bitwise_and(self, other)
+
+    def __rand__(self, other):
+        return logic.bitwise_and(other, self)
+
+    def __or__(self, other):
+        return logic.bitwise_or(self, other)
+
+    def __ror__(self, other):
+        return logic.bitwise_or(other, self)
+
+    def __xor__(self, other):
+        return logic.bitwise_xor(self, other)
+
+    def __rxor__(self, other):
+        return logic.bitwise_xor(other, self)
+
+    def __lshift__(self, other):
+        return logic.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other):
+        return logic.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other):
+        return logic.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other):
+        return logic.bitwise_right_shift(other, self)
+
+    # Comparisons. Beside what is no number, such as None, == is False and < raises
+
+    def __eq__(self, other):
+        return logic.eq(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+
+    def __ne__(self, other):
+        return logic.ne(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+
+    def __gt__(self, other):
+        return logic.gt(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+
+    def __ge__(self, other):
+        return logic.ge(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+
+    def __lt__(self, other):
+        return logic.lt(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+
+    def __le__(self, other):
+        return logic.le(self, other) if isinstance(other, COMPARABLE) else NotImplemented
+
+    __hash__ = object.__hash__
+
     # arithmetic
 
-    abs = absolute = arithmetic.abs
+    add = arithmetic.add
+    addcdiv = arithmetic.addcdiv
+    addcmul = arithmetic.addcmul
+    atan2 = arctan2 = arithmetic.atan2
+    div = divide = true_divide = arithmetic.div
+    float_power = arithmetic.float_power
+    floor_divide = arithmetic.floor_divide
+    fmod = arithmetic.fmod
+    gcd = arithmetic.gcd
+    hypot = arithmetic.hypot
+    lcm = arithmetic.lcm
+    lerp = arithmetic.lerp
+    logaddexp = arithmetic.logaddexp
+    logaddexp2 = arithmetic.logaddexp2
+    mul = multiply = arithmetic.mul
+    neg = negative = arithmetic.neg
+    positive = arithmetic.positive
+    pow = arithmetic.pow
+    remainder = arithmetic.remainder
+    sub = subtract = arithmetic.sub
+
+    # elementwise
+
+    acos = arccos = elementwise.acos
+    acosh = arccosh = elementwise.acosh
+    asin = arcsin = elementwise.asin
+    asinh = arcsinh = elementwise.asinh
+    atan = arctan = elementwise.atan
+    atanh = arctanh = elementwise.atanh
+    ceil = elementwise.ceil
+    cos = elementwise.cos
+    cosh = elementwise.cosh
+    deg2rad = elementwise.deg2rad
+    exp = elementwise.exp
+    exp2 = elementwise.exp2
+    expm1 = elementwise.expm1
+    floor = elementwise.floor
+    frac = elementwise.frac
+    log = elementwise.log
+    log1p = elementwise.log1p
+    log2 = elementwise.log2
+    log10 = elementwise.log10
+    rad2deg = elementwise.rad2deg
+    reciprocal = elementwise.reciprocal
+    round = elementwise.round
+    rsqrt = elementwise.rsqrt
+    sigmoid = elementwise.sigmoid
+    sin = elementwise.sin
+    sinh = elementwise.sinh
+    sqrt = elementwise.sqrt
+    square = elementwise.square
+    tan = elementwise.tan
+    tanh = elementwise.tanh
+    trunc = fix = elementwise.trunc
+
+    # extremes
+
+    abs = absolute = extremes.abs
+    clamp = clip = extremes.clamp
+    clamp_max = extremes.clamp_max
+    clamp_min = extremes.clamp_min
+    copysign = extremes.copysign
+    fmax = extremes.fmax
+    fmin = extremes.fmin
+    heaviside = extremes.heaviside
+    maximum = extremes.maximum
+    minimum = extremes.minimum
+    nan_to_num = extremes.nan_to_num
+    sign = sgn = extremes.sign
+
+    # logic
+
+    allclose = logic.allclose
+    bitwise_and = logic.bitwise_and
+    bitwise_left_shift = logic.bitwise_left_shift
+    bitwise_not = logic.bitwise_not
+    bitwise_or = logic.bitwise_or
+    bitwise_right_shift = logic.bitwise_right_shift
+    bitwise_xor = logic.bitwise_xor
+    eq = logic.eq
+    equal = logic.equal
+    ge = greater_equal = logic.ge
+    gt = greater = logic.gt
+    isclose = logic.isclose
+    isfinite = logic.isfinite
+    isinf = logic.isinf
+    isnan = logic.isnan
+    isneginf = logic.isneginf
+    isposinf = logic.isposinf
+    le = less_equal = logic.le
+    logical_and = logic.logical_and
+    logical_not = logic.logical_not
+    logical_or = logic.logical_or
+    logical_xor = logic.logical_xor
+    lt = less = logic.lt
+    ne = not_equal = logic.ne
+    signbit = logic.signbit
+
+    def where(self, condition, other):
+        return logic.where(condition, self, other)
 
     # index and gather
 
@@ -99,3 +282,6 @@ class Methods:
     # reduce
 
     sum = reduce.sum
+
+
+COMPARABLE = (Methods, int, float, np.ndarray, np.generic)

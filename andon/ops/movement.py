@@ -1,10 +1,16 @@
-"""Movement: the same elements under another shape. Nothing here computes; most share memory."""
+"""Movement: the same elements under another shape. Nothing here computes; most share memory.
+
+Reshapes, permutations and broadcasts are views as long as strides can express them. `cast` and
+`sum_to` stand here as well: they bring a gradient back to its operand's dtype and shape.
+"""
 
 from __future__ import annotations
 
+import math
 
 import numpy as np
 
+from ..core.dtype import DType
 from ..core.dtype import dtype as as_dtype
 from ..core.errors import ShapeError
 from ..core.op import op
@@ -13,8 +19,11 @@ from ..core.spec import (
     broadcast_shapes,
     fill_minus_one,
     normal_dim,
+    normal_dims,
     sizes_from,
 )
+from .accumulate import add_up
+from .keywords import numpy_keywords
 
 
 @op
@@ -26,7 +35,8 @@ def sum_to(x, *, shape, dtype):
     if x.shape != shape:
         extra = x.ndim - len(shape)
         repeated = (i for i, n in enumerate(x.shape) if i < extra or shape[i - extra] != n)
-        x = x.sum(axis=tuple(repeated), dtype=x.dtype).reshape(shape)
+        y = add_up(x, dim=tuple(repeated)).reshape(shape)
+        x = y if x.dtype.kind in "fV" else y.astype(x.dtype)
     return x if x.dtype == dtype.numpy else x.astype(dtype.numpy)
 
 
@@ -37,7 +47,7 @@ def sum_to_spec(x, *, shape, dtype):
 
 @sum_to.grad(keeps=())
 def sum_to_grad(g, y, x, *, shape, dtype):
-    return (expand(g, x.shape),)
+    return (expand.apply(g, shape=tuple(x.shape)),)
 
 
 @op
@@ -56,6 +66,9 @@ def cast_grad(g, y, x, *, dtype):
     return (cast.apply(g, dtype=as_dtype(x.dtype)),)
 
 
+# Broadcasts
+
+
 @op(view=True)
 def expand(x, *, shape):
     """x with dims of size 1 repeated up to `shape`, without a copy."""
@@ -65,11 +78,12 @@ def expand(x, *, shape):
 @expand.signature
 def expand_call(x, *sizes):
     sizes = sizes_from(sizes)
-    kept = (1,) * (len(sizes) - x.ndim) + tuple(x.shape)
-    shape = tuple(
-        have if n == -1 else n for n, have in zip(sizes, kept, strict=len(sizes) >= x.ndim)
-    )
-    return expand.apply(x, shape=shape)
+    extra = len(sizes) - x.ndim
+    if extra < 0 or any(n < 0 for n in sizes[:extra]):
+        raise ShapeError(f"expand: sizes for {x.ndim} dims or more expected: {list(sizes)}")
+    old = zip(sizes[extra:], x.shape, strict=True)
+    kept = (have if n == -1 else n for n, have in old)
+    return expand.apply(x, shape=(*sizes[:extra], *kept))
 
 
 @expand.spec
@@ -84,6 +98,25 @@ def expand_grad(g, y, x, *, shape):
     return (sum_to.apply(g, shape=tuple(x.shape), dtype=as_dtype(x.dtype)),)
 
 
+def expand_as(x, other):
+    """x repeated up to the shape of `other`."""
+    return expand(x, tuple(other.shape))
+
+
+def broadcast_to(x, shape):
+    """x repeated up to `shape` (PyTorch's second name for `expand`)."""
+    return expand(x, shape)
+
+
+def broadcast_tensors(*tensors):
+    """The tensors, each repeated up to the shape that all of them broadcast to."""
+    shape = broadcast_shapes(*(x.shape for x in tensors), op="broadcast_tensors")
+    return tuple(expand.apply(x, shape=shape) for x in tensors)
+
+
+# Reshapes
+
+
 @op(view=True)
 def reshape(x, *, shape):
     """The same elements in row-major order under a new shape; a view where strides allow."""
@@ -91,20 +124,118 @@ def reshape(x, *, shape):
 
 
 @reshape.signature
-def reshape_call(x, *shape):
-    shape = sizes_from(shape)
-    size = int(np.prod(x.shape, dtype=np.int64))
-    return reshape.apply(x, shape=fill_minus_one(shape, size) if -1 in shape else shape)
+def reshape_call(x, *sizes, shape=None):
+    sizes = sizes_from(sizes if shape is None else (shape,))
+    if sizes and min(sizes) < 0:
+        sizes = fill_minus_one(sizes, math.prod(x.shape))
+    return reshape.apply(x, shape=sizes)
 
 
 @reshape.spec
 def reshape_spec(x, *, shape):
-    return Spec(fill_minus_one(shape, int(np.prod(x.shape))), x.dtype)
+    return Spec(fill_minus_one(shape, math.prod(x.shape)), x.dtype)
 
 
 @reshape.grad(keeps=())
 def reshape_grad(g, y, x, *, shape):
     return (reshape.apply(g, shape=tuple(x.shape)),)
+
+
+def reshape_as(x, other):
+    """x under the shape of `other`."""
+    return reshape.apply(x, shape=tuple(other.shape))
+
+
+def view(x, *shape, dtype=None):
+    """x under a new shape, or its bytes as another dtype, always on the same memory.
+
+    Raises: ShapeError where the strides of x would make a copy necessary.
+    """
+    if dtype is not None or (shape and isinstance(shape[0], DType)):
+        return bitcast.apply(x, dtype=shape[0] if dtype is None else dtype)
+    y = reshape(x, *shape)
+    if not x.is_contiguous() and y.data_ptr() != x.data_ptr():
+        raise ShapeError(
+            f"view: the elements do not lie in that order, reshape() would copy them: "
+            f"{list(x.shape)} to {list(y.shape)}"
+        )
+    return y
+
+
+def view_as(x, other):
+    """x under the shape of `other`, on the same memory."""
+    return view(x, tuple(other.shape))
+
+
+@op(view=True)
+def bitcast(x, *, dtype):
+    """The bytes of x read as another dtype: `x.view(dtype)`. It has no gradient.
+
+    Shapes: the last dim shrinks or grows by the ratio of the element sizes.
+    """
+    return x.view(dtype.numpy)
+
+
+@bitcast.spec
+def bitcast_spec(x, *, dtype):
+    old, new = x.dtype.itemsize, dtype.itemsize
+    if old == new:
+        return Spec(x.shape, dtype)
+    if x.ndim == 0 or x.shape[-1] * old % new:
+        raise ShapeError(f"view: the last dim is not a whole number of {dtype.name}s: {x}")
+    return Spec((*x.shape[:-1], x.shape[-1] * old // new), dtype)
+
+
+@numpy_keywords
+def unsqueeze(x, dim):
+    """x with a new dim of size 1 at `dim`."""
+    dim = normal_dim(dim, x.ndim + 1, "unsqueeze")
+    return reshape.apply(x, shape=(*x.shape[:dim], 1, *x.shape[dim:]))
+
+
+@numpy_keywords
+def squeeze(x, dim=None):
+    """x without its dims of size 1: all of them, or those of `dim` that are."""
+    drop = normal_dims(dim, x.ndim, "squeeze")
+    shape = tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in drop)
+    return reshape.apply(x, shape=shape)
+
+
+def flatten(x, start_dim=0, end_dim=-1):
+    """x with the dims from `start_dim` to `end_dim` merged into one."""
+    if x.ndim == 0:
+        return reshape.apply(x, shape=(1,))
+    start = normal_dim(start_dim, x.ndim, "flatten")
+    end = normal_dim(end_dim, x.ndim, "flatten")
+    if start > end:
+        raise ShapeError(f"flatten: start_dim comes after end_dim: {start_dim}, {end_dim}")
+    merged = math.prod(x.shape[start : end + 1])
+    return reshape.apply(x, shape=(*x.shape[:start], merged, *x.shape[end + 1 :]))
+
+
+def ravel(x):
+    """x with one dim."""
+    return reshape.apply(x, shape=(math.prod(x.shape),))
+
+
+def unflatten(x, dim, sizes):
+    """x with the dim `dim` split into several of the given sizes, one of which may be -1."""
+    dim = normal_dim(dim, x.ndim, "unflatten")
+    sizes = fill_minus_one(sizes, x.shape[dim] if x.ndim else 1, "unflatten")
+    return reshape.apply(x, shape=(*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
+
+
+def atleast(ndim, x):
+    """x with dims of size 1 added as NumPy does: in front, but the third one at the end."""
+    shape = tuple(x.shape)
+    if x.ndim == 0 or (x.ndim == 1 and ndim > 1):
+        shape = (1,) * (min(ndim, 2) - x.ndim) + shape
+    if ndim == 3 and len(shape) == 2:
+        shape = (*shape, 1)
+    return reshape.apply(x, shape=shape)
+
+
+# Permutations
 
 
 @op(view=True)
@@ -114,9 +245,9 @@ def permute(x, *, dims):
 
 
 @permute.signature
-def permute_call(x, *dims):
-    dims = sizes_from(dims)
-    return permute.apply(x, dims=tuple(normal_dim(d, x.ndim, "permute") for d in dims))
+def permute_call(x, *order, dims=None):
+    order = sizes_from(order if dims is None else (dims,))
+    return permute.apply(x, dims=tuple(normal_dim(d, x.ndim, "permute") for d in order))
 
 
 @permute.spec
@@ -135,10 +266,9 @@ def permute_grad(g, y, x, *, dims):
 def transpose(x, dim0, dim1):
     """x with two dims swapped."""
     dims = list(range(x.ndim))
-    if x.ndim == 0:
-        return permute.apply(x, dims=())
     dim0, dim1 = normal_dim(dim0, x.ndim, "transpose"), normal_dim(dim1, x.ndim, "transpose")
-    dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
+    if dims:
+        dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
     return permute.apply(x, dims=tuple(dims))
 
 
@@ -147,33 +277,38 @@ def swap_last(x):
     return permute.apply(x, dims=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def unsqueeze(x, dim):
-    """x with a new dim of size 1 at `dim`."""
-    dim = normal_dim(dim, x.ndim + 1, "unsqueeze")
-    return reshape.apply(x, shape=(*x.shape[:dim], 1, *x.shape[dim:]))
+def t(x):
+    """The transpose of a matrix; a vector stays as it is."""
+    if x.ndim > 2:
+        raise ShapeError(f"t: at most 2 dims expected: {list(x.shape)}")
+    return reversed_dims(x)
 
 
-def squeeze(x, dim=None):
-    """x without its dims of size 1: all of them, or those of `dim` that are."""
-    if dim is None:
-        drop = set(range(x.ndim))
-    else:
-        dims = dim if isinstance(dim, (tuple, list)) else (dim,)
-        drop = {normal_dim(d, x.ndim, "squeeze") for d in dims}
-    shape = tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in drop)
-    return reshape.apply(x, shape=shape)
+def reversed_dims(x):
+    """x with its dims in reverse order: `x.T`."""
+    return permute.apply(x, dims=tuple(reversed(range(x.ndim))))
 
 
-def flatten(x, start_dim=0, end_dim=-1):
-    """x with the dims from `start_dim` to `end_dim` merged into one."""
-    if x.ndim == 0:
-        return reshape.apply(x, shape=(1,))
-    start = normal_dim(start_dim, x.ndim, "flatten")
-    end = normal_dim(end_dim, x.ndim, "flatten")
-    if start > end:
-        raise ShapeError(f"flatten: start_dim comes after end_dim: {start_dim}, {end_dim}")
-    merged = int(np.prod(x.shape[start : end + 1], dtype=np.int64))
-    return reshape.apply(x, shape=(*x.shape[:start], merged, *x.shape[end + 1 :]))
+def matrix_transpose(x):
+    """x with its last two dims swapped: `x.mT`."""
+    if x.ndim < 2:
+        raise ShapeError(f"mT: at least 2 dims expected: {list(x.shape)}")
+    return swap_last(x)
+
+
+def movedim(x, source, destination):
+    """x with the dims `source` (an int, or several) moved to `destination`; the rest in order."""
+    source = normal_dims(source, x.ndim, "movedim")
+    destination = normal_dims(destination, x.ndim, "movedim")
+    if len(source) != len(destination):
+        raise ShapeError(f"movedim: as many dims to as from: {source} to {destination}")
+    rest = [d for d in range(x.ndim) if d not in source]
+    for to, d in sorted(zip(destination, source, strict=True)):
+        rest.insert(to, d)
+    return permute.apply(x, dims=tuple(rest))
+
+
+# Copies
 
 
 @op
@@ -204,7 +339,7 @@ def clone(x):
 
 
 @clone.signature
-def clone_call(x, memory_format=None):
+def clone_call(x, *, memory_format=None):
     return clone.apply(x)
 
 
@@ -216,5 +351,3 @@ def clone_spec(x):
 @clone.grad(keeps=())
 def clone_grad(g, y, x):
     return (g,)
-
-

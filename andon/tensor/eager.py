@@ -49,10 +49,13 @@ def eager(op: Op, inputs: tuple, attrs: dict) -> Any:
 
 
 def operand(x: Any, op: Op) -> Any:
-    """A Python number as it is, an array as it is; anything else is not an operand."""
+    """A Python number as it is, an array as it is; anything else is not an operand.
+
+    None is an operand that is absent; elementwise ops, which promote, have none of these.
+    """
     if isinstance(x, np.generic):
         return x.item()
-    if isinstance(x, (bool, int, float, np.ndarray)) or x is None:
+    if isinstance(x, (bool, int, float, np.ndarray)) or (x is None and op.promote is None):
         return x
     raise DTypeError(f"{op}: expects tensors or numbers: {type(x).__name__}")
 

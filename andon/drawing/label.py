@@ -14,7 +14,7 @@ from .. import scalar
 from ..core.errors import DTypeError
 from ..core.spec import Spec
 
-LONGEST = 30  # letters in a line; what was cut is in the tooltip
+LONGEST = 44  # letters in a line; what was cut is in the tooltip
 MOST_ELEMENTS = 6  # of a tensor, to be shown one by one
 
 
@@ -99,8 +99,7 @@ def elements(array: np.ndarray) -> str:
     """The numbers of a small array, on one line."""
     if array.dtype.kind == "V":  # bfloat16 and its like, which NumPy prints in full
         array = array.astype(np.float32)
-    style = {"float_kind": "{:.4g}".format}
-    return np.array2string(array, separator=", ", formatter=style, max_line_width=10**6)
+    return np.array2string(array, separator=", ", formatter={"float_kind": "{:.4g}".format})
 
 
 def norm(array: np.ndarray) -> float:

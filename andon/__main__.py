@@ -1,0 +1,5 @@
+"""`python -m andon` is the command `andon`."""
+
+from .cli import main
+
+main()

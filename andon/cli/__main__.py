@@ -1,0 +1,5 @@
+"""`python -m andon.cli` is the command `andon`."""
+
+from . import main
+
+main()

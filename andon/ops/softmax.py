@@ -1,0 +1,165 @@
+"""Softmax and its logarithm along a dim.
+
+Every kernel works on rows, a block at a time; the gradient rules read the result alone, which
+is what makes softmax cheap to differentiate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.dtype import dtype as as_dtype
+from ..core.errors import DTypeError
+from ..core.op import op
+from ..core.spec import normal_dim
+from .blocking import along, blocks
+from .elementwise import exp
+from .movement import cast
+from .reduce import sum
+
+
+@op
+def softmax(x, *, dim):
+    """exp x / Σ exp x along `dim`. A slice that is all -∞ gives NaN."""
+    return along(softmax_rows, floating_dim(x, dim, "softmax"), x)
+
+
+def softmax_rows(x):
+    y = np.empty_like(x)
+    for part in blocks(*x.shape):
+        _, total = exp_rows(x[part], y[part])
+        y[part] *= np.reciprocal(total)[:, None]
+    return y
+
+
+def exp_rows(x, out):
+    """out = exp(x - shift), no element above 1: gives the shift, and the sums of the rows.
+
+    One shift for all rows is faster by half than one for each. Where it leaves a row with a sum
+    so small that digits are lost, or with none, each row is shifted by its own largest element.
+    """
+    shift = x.max()
+    total = sum_of_exp(x, shift, out)
+    if not total.min() > 1e-9:
+        shift = x.max(axis=1)
+        total = sum_of_exp(x, shift[:, None], out)
+    return shift, total
+
+
+def sum_of_exp(x, shift, out):
+    np.subtract(x, shift, out=out)
+    np.exp(out, out=out)
+    return out @ np.ones(x.shape[1], x.dtype)
+
+
+def floating_dim(x, dim, name):
+    """`dim`, provided that x holds floats."""
+    if not as_dtype(x.dtype).is_floating_point:
+        raise DTypeError(f"{name}: only floating dtypes: {as_dtype(x.dtype)}")
+    return dim
+
+
+def same_as_first(x, *others, dim):
+    """The shape rule of all ops here: the result has the spec of the first operand."""
+    floating_dim(x, dim, "softmax")
+    return x
+
+
+softmax.spec(same_as_first)
+
+
+@softmax.signature
+def softmax_call(x, dim=None, dtype=None):
+    return softmax.apply(prepared(x, dtype), dim=normal_dim(dim, x.ndim, "softmax"))
+
+
+def prepared(x, dtype):
+    """x cast to `dtype`, if one is given."""
+    return x if dtype is None else cast.apply(x, dtype=as_dtype(dtype))
+
+
+@softmax.grad(keeps=("y",))
+def softmax_grad(g, y, x, *, dim):
+    return (softmax_backward.apply(g, y, dim=dim),)
+
+
+@op
+def softmax_backward(g, y, *, dim):
+    """y (g - Σ g y): the gradient of softmax, given its result y."""
+    return along(softmax_backward_rows, dim, g, y)
+
+
+def softmax_backward_rows(g, y):
+    gx = np.empty_like(g)
+    for part in blocks(*g.shape):
+        inner = np.einsum("ij,ij->i", g[part], y[part])
+        np.subtract(g[part], inner[:, None], out=gx[part])
+        gx[part] *= y[part]
+    return gx
+
+
+softmax_backward.spec(same_as_first)
+
+
+@softmax_backward.grad(keeps=("g", "y"))
+def softmax_backward_grad(h, z, g, y, *, dim):
+    inner = sum.apply(g * y, dim=(dim,), keepdim=True)
+    outer = sum.apply(h * y, dim=(dim,), keepdim=True)
+    return softmax_backward.apply(h, y, dim=dim), h * (g - inner) - g * outer
+
+
+@op
+def log_softmax(x, *, dim):
+    """x - log Σ exp x along `dim`: the logarithm of softmax, without its overflow."""
+    return along(log_softmax_rows, floating_dim(x, dim, "log_softmax"), x)
+
+
+def log_softmax_rows(x):
+    y = np.empty_like(x)
+    for part in blocks(*x.shape):
+        shift, total = exp_rows(x[part], y[part])
+        np.subtract(x[part], (shift + np.log(total))[:, None], out=y[part])
+    return y
+
+
+log_softmax.spec(same_as_first)
+
+
+@log_softmax.signature
+def log_softmax_call(x, dim=None, dtype=None):
+    return log_softmax.apply(prepared(x, dtype), dim=normal_dim(dim, x.ndim, "log_softmax"))
+
+
+@log_softmax.grad(keeps=("y",))
+def log_softmax_grad(g, y, x, *, dim):
+    return (log_softmax_backward.apply(g, y, dim=dim),)
+
+
+@op
+def log_softmax_backward(g, y, *, dim):
+    """g - exp(y) Σ g: the gradient of log_softmax, given its result y."""
+    return along(log_softmax_backward_rows, dim, g, y)
+
+
+def log_softmax_backward_rows(g, y):
+    gx = np.empty_like(g)
+    for part in blocks(*g.shape):
+        np.exp(y[part], out=gx[part])
+        gx[part] *= -g[part].sum(axis=1, keepdims=True)
+        gx[part] += g[part]
+    return gx
+
+
+log_softmax_backward.spec(same_as_first)
+
+
+@log_softmax_backward.grad(keeps=("g", "y"))
+def log_softmax_backward_grad(h, z, g, y, *, dim):
+    p = exp(y)
+    outer = sum.apply(h * p, dim=(dim,), keepdim=True)
+    return h - outer, -h * p * sum.apply(g, dim=(dim,), keepdim=True)
+
+
+def softmin(x, dim=None, dtype=None):
+    """softmax(-x): the smallest element gets the largest share."""
+    return softmax(-x, dim, dtype)

@@ -1,0 +1,91 @@
+"""The log of a run: a line of JSON per step, and the loss curve as a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ..core.files import replacing
+
+
+class Log:
+    """Appends to `log.jsonl` in the run's folder, and keeps the records."""
+
+    def __init__(self, folder: Path | None):
+        self.path = folder / "log.jsonl" if folder is not None else None
+        self.records: list[dict[str, Any]] = []
+        self.unwritten: list[str] = []
+
+    def write(self, **record: Any) -> None:
+        """Note a record. It reaches the file with the next flush, every 50 records at most."""
+        self.records.append(record)
+        clean = {k: None if v is math.nan or v != v else v for k, v in record.items()}
+        self.unwritten.append(json.dumps(clean))
+        if len(self.unwritten) >= 50:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.path is None or not self.unwritten:
+            self.unwritten.clear()
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write("\n".join(self.unwritten) + "\n")
+        self.unwritten.clear()
+
+    def truncate(self, step: int) -> None:
+        """Forget what came after `step`: a run goes on from there. Half-written lines too."""
+        self.unwritten.clear()
+        self.records = [r for r in read(self.path) if r.get("step", 0) <= step]
+        if self.path is not None and self.path.exists():
+            with replacing(self.path, "w") as file:
+                file.writelines(json.dumps(record) + "\n" for record in self.records)
+
+    def plot(self, path: Path) -> None:
+        """The loss of each step, and its running mean, as a PNG."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        points = [(r["step"], r["loss"]) for r in self.records if r.get("loss") is not None]
+        held_out = [(r["step"], r["val_loss"]) for r in self.records if "val_loss" in r]
+        figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        if points:
+            steps, losses = zip(*points, strict=True)
+            axes.plot(steps, losses, color="#f2b38a", linewidth=0.8, label="each step")
+            axes.plot(steps, smoothed(losses), color="#b4431e", label="running mean")
+        if held_out:
+            axes.plot(*zip(*held_out, strict=True), "o-", color="#1e5fb4", label="held out")
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss (nats per token)")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        with replacing(path) as file:
+            figure.savefig(file, format="png")
+
+
+def read(path: Path | None) -> list[dict[str, Any]]:
+    """The records of a log, up to the first line that was not written whole."""
+    records: list[dict[str, Any]] = []
+    if path is None or not path.exists():
+        return records
+    for line in path.read_text().splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+def smoothed(values: Any, weight: float = 0.97) -> list[float]:
+    """An exponential running mean without a bias toward its start."""
+    mean = norm = 0.0
+    result = []
+    for value in values:
+        mean = weight * mean + (1 - weight) * value
+        norm = weight * norm + (1 - weight)
+        result.append(mean / norm)
+    return result
