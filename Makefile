@@ -22,7 +22,7 @@ lint: $(VENV)/.tested
 	$(BIN)/mypy
 
 size: $(VENV)/.installed  ## lines and tokens per line, by layer
-	$(BIN)/python -m andon.cli size
+	$(BIN)/python tools/size.py
 
 bench: $(VENV)/.tested  ## us and the peers, alternating
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,16 @@
 >>> (x * x).sum().backward()
 >>> x.grad
 tensor([2., 4.])
+
+Where to start reading: `scalar` (the idea, in 150 lines), `core/op` (what everything is made of),
+`ops/arithmetic`, `tensor`, `autograd`, `nn`, `models/gpt`.
 """
+
+# ruff: noqa: A001, A004 (names such as `sum` and `float` are PyTorch's)
+
+import importlib
+import math
+import warnings
 
 from . import autograd
 from .autograd import (
@@ -16,8 +25,10 @@ from .autograd import (
     set_grad_enabled,
 )
 from .core.dtype import (
+    DType,
     bfloat16,
     bool_,
+    can_cast,
     finfo,
     float16,
     float32,
@@ -33,9 +44,38 @@ from .core.dtype import (
     set_default_dtype,
     uint8,
 )
-from .ops import *  # noqa: F403
-from .tensor import *  # noqa: F403
+from .core.errors import AndonError
+from .ops import *
+from .tensor import *
 
+__version__ = "0.1.0"
+
+# NaN and inf are results like any other, as in PyTorch: NumPy need not warn of them
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"andon\.")
+
+bool = bool_
+half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64
+dtype = DType
+inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
+newaxis = None
+
+# Loaded when first used, so that `import andon` stays quick
+SUBMODULES = {
+    "as_torch", "data", "importers", "linalg", "models", "nn", "optim", "scalar", "text", "train",
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name in SUBMODULES:
+        return importlib.import_module(f"andon.{name}")
+    if name in ("save", "load"):
+        return getattr(importlib.import_module("andon.serialization"), name)
+    raise AttributeError(f"module 'andon' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *SUBMODULES, "load", "save"})
 
 
 def draw(value, format="svg", limit=2000):
@@ -46,8 +86,3 @@ def draw(value, format="svg", limit=2000):
     from .drawing import draw as drawn  # an import of its own: few programs draw
 
     return drawn(value, format, limit)
-
-
-bool = bool_
-half, float, double = float16, float32, float64
-short, int, long = int16, int32, int64

@@ -182,3 +182,8 @@ class iinfo:
             raise DTypeError(f"iinfo: only integer dtypes: {self.dtype}")
         info = np.iinfo(self.dtype.numpy)
         self.bits, self.max, self.min = info.bits, int(info.max), int(info.min)
+
+
+def can_cast(source: Any, target: Any) -> bool:
+    """Whether PyTorch allows the cast in an in-place result: never to a lower category."""
+    return dtype(source).category <= dtype(target).category

@@ -40,8 +40,7 @@ class ChannelNorm(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         made = {"device": device, "dtype": dtype}
-        self.weight = Parameter(empty(num_features, **made)) if affine else None
-        self.bias = Parameter(empty(num_features, **made)) if affine and bias else None
+        register_affine(self, (num_features,), affine, affine and bias, **made)
         stats = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, **made) if stats else None)
         self.register_buffer("running_var", ones(num_features, **made) if stats else None)
@@ -217,9 +216,8 @@ class LayerNorm(Module):
         self.normalized_shape = as_shape(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         made = {"device": device, "dtype": dtype}
-        size = self.normalized_shape
-        self.weight = Parameter(empty(*size, **made)) if elementwise_affine else None
-        self.bias = Parameter(empty(*size, **made)) if elementwise_affine and bias else None
+        bias = elementwise_affine and bias
+        register_affine(self, self.normalized_shape, elementwise_affine, bias, **made)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -255,8 +253,7 @@ class RMSNorm(Module):
         self.normalized_shape = as_shape(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         made = {"device": device, "dtype": dtype}
-        size = self.normalized_shape
-        self.weight = Parameter(empty(*size, **made)) if elementwise_affine else None
+        register_affine(self, self.normalized_shape, elementwise_affine, None, **made)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -295,8 +292,7 @@ class GroupNorm(Module):
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
         made = {"device": device, "dtype": dtype}
-        self.weight = Parameter(empty(num_channels, **made)) if affine else None
-        self.bias = Parameter(empty(num_channels, **made)) if affine and bias else None
+        register_affine(self, (num_channels,), affine, affine and bias, **made)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -329,6 +325,16 @@ class LocalResponseNorm(Module):
 
 def as_shape(given: Any) -> tuple[int, ...]:
     return (given,) if isinstance(given, int) else tuple(given)
+
+
+def register_affine(
+    module: Module, shape: tuple[int, ...], weight: bool, bias: bool | None, **made: Any
+) -> None:
+    """Register a weight and a bias, None where they are not wanted."""
+    for name, wanted in (("weight", weight), ("bias", bias)):
+        if wanted is not None:
+            p = Parameter(empty(*shape, **made)) if wanted else None
+            module.register_parameter(name, p)
 
 
 def start(weight: Tensor | None, bias: Tensor | None) -> None:

@@ -167,3 +167,6 @@ from .movement import (
 
 # reduce
 from .reduce import sum
+
+# What `from andon.ops import *` gives: ops and composites, not the modules they are in
+__all__ = [name for name, value in globals().items() if callable(value)]

@@ -17,10 +17,19 @@ import numpy as np
 
 from ..core.errors import DTypeError, ShapeError
 from ..core.op import op
-from ..core.spec import Spec, spec_of
+from ..core.spec import Shape, Spec, spec_of
 from .blocking import widened
 from .movement import reshape
-from .windows import both_sides, pad, per_dim, unpad, window_counts, windows
+from .sliding_window import (
+    Padding,
+    both_sides,
+    padded,
+    per_dim,
+    taps,
+    unpadded,
+    window_counts,
+    windows,
+)
 
 COLUMNS_BYTES = 1 << 20  # about half an L2 cache
 
@@ -36,14 +45,11 @@ def conv(x, w, *, stride, padding, dilation, groups):
     """
     spec = conv_spec(spec_of(x), spec_of(w), stride, padding, dilation, groups)
     narrow, x, w = x.dtype, widened(x), widened(w)
-    view = windows(pad(x, padding), w.shape[2:], stride, dilation)
-    if is_depthwise(view, w, groups):
-        y = depthwise(view, w)
-    else:
-        y = np.empty((len(x), groups, len(w) // groups, math.prod(spec.shape[2:])), x.dtype)
-        w = w.reshape(groups, len(w) // groups, -1)
-        for part in parts(view):
-            np.matmul(w, columns(view[part], groups), out=y[part])
+    view = windows(padded(x, padding), w.shape[2:], stride, dilation)
+    w = w.reshape(groups, len(w) // groups, -1)
+    y = np.empty((len(x), groups, w.shape[1], math.prod(spec.shape[2:])), x.dtype)
+    for part in parts(view):
+        np.matmul(w, columns(view[part], groups), out=y[part])
     return y.reshape(spec.shape).astype(narrow, copy=False)
 
 
@@ -54,18 +60,19 @@ def conv_input_grad(g, w, *, sizes, stride, padding, dilation, groups):
     Shapes: g (B, O, *out), w (O, C / groups, *kernel) -> (B, C, *sizes).
     """
     spec = conv_input_grad_spec(spec_of(g), spec_of(w), sizes, stride, padding, dilation, groups)
+    if set(stride) == {1} and g.shape[1] <= 2 * spec.shape[1]:
+        around = full_padding(w.shape[2:], padding, dilation)
+        options = {"stride": stride, "padding": around, "dilation": dilation, "groups": groups}
+        return conv.reference(g, turned(w, groups), **options)
     narrow, g, w = g.dtype, widened(g), widened(w)
     shape = (*spec.shape[:2], *(n + sum(p) for n, p in zip(sizes, padding, strict=True)))
     x = np.zeros(shape, g.dtype)
     view = windows(x, w.shape[2:], stride, dilation)
-    if is_depthwise(view, w, groups):
-        depthwise_input_grad(view, w, g)
-    else:
-        w = w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
-        g = g.reshape(len(g), groups, g.shape[1] // groups, -1)
-        for part in parts(view):
-            add_columns(view[part], w @ g[part])
-    return unpad(x, padding).astype(narrow, copy=False)
+    w = w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
+    g = g.reshape(len(g), groups, w.shape[2], -1)
+    for part in parts(view):
+        add_columns(view[part], w @ g[part])
+    return unpadded(x, padding).astype(narrow, copy=False)
 
 
 @op
@@ -76,15 +83,11 @@ def conv_weight_grad(x, g, *, kernel, stride, padding, dilation, groups):
     """
     spec = conv_weight_grad_spec(spec_of(x), spec_of(g), kernel, stride, padding, dilation, groups)
     narrow, x, g = x.dtype, widened(x), widened(g)
-    view = windows(pad(x, padding), kernel, stride, dilation)
-    w = np.zeros(spec.shape, x.dtype)
-    if is_depthwise(view, w, groups):
-        depthwise_weight_grad(view, g, w)
-    else:
-        w = w.reshape(groups, len(w) // groups, -1)
-        for part in parts(view):
-            rows = np.swapaxes(g[part], 0, 1).reshape(groups, w.shape[1], -1)
-            w += rows @ long_columns(view[part], groups).swapaxes(1, 2)
+    view = windows(padded(x, padding), kernel, stride, dilation)
+    w = np.zeros((groups, spec.shape[0] // groups, math.prod(spec.shape[1:])), x.dtype)
+    for part in parts(view):
+        rows = np.swapaxes(g[part], 0, 1).reshape(groups, w.shape[1], -1)
+        w += rows @ long_columns(view[part], groups).swapaxes(1, 2)
     return w.reshape(spec.shape).astype(narrow, copy=False)
 
 
@@ -121,46 +124,20 @@ def add_columns(view: np.ndarray, columns: np.ndarray) -> None:
         view[tap] += columns[tap]
 
 
-def taps(view: np.ndarray) -> Iterator[tuple]:
-    """For each position within the kernel, the index of that element of every window."""
-    n = view.ndim // 2 - 1
-    for tap in np.ndindex(view.shape[2 : 2 + n]):
-        yield (slice(None), slice(None), *tap)
+# With stride 1, the adjoint of a convolution is a convolution too
 
 
-# Depthwise: with one channel per group the products are too thin for BLAS, and a sum of shifted
-# inputs is faster.
+def turned(w: np.ndarray, groups: int) -> np.ndarray:
+    """w with its two channel dims swapped, group by group, and every kernel reversed."""
+    O, C, *kernel = w.shape
+    w = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, O // groups, C, *kernel)
+    return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(groups * C, O // groups, *kernel)
 
 
-def is_depthwise(view: np.ndarray, w: np.ndarray, groups: int) -> bool:
-    return view.shape[1] == len(w) == groups > 1
-
-
-def depthwise(view, w):
-    """y = Σ_k w[k] x shifted by k."""
-    y = np.zeros((*view.shape[:2], *view.shape[view.ndim // 2 + 1 :]), view.dtype)
-    for part in parts(view):
-        for tap in taps(view):
-            y[part] += view[part][tap] * weight_of(w, tap)
-    return y
-
-
-def depthwise_input_grad(view, w, g):
-    for part in parts(view):
-        for tap in taps(view):
-            view[part][tap] += g[part] * weight_of(w, tap)
-
-
-def depthwise_weight_grad(view, g, w):
-    within = tuple(range(2, g.ndim))
-    for part in parts(view):
-        for tap in taps(view):
-            w[:, 0, *tap[2:]] += (g[part] * view[part][tap]).sum(axis=(0, *within))
-
-
-def weight_of(w, tap):
-    """The weight of every channel at a tap, to be multiplied with (B, C, *out)."""
-    return w[:, 0, *tap[2:]].reshape(-1, *(1 for _ in tap[2:]))
+def full_padding(kernel: Shape, padding: Padding, dilation: Shape) -> Padding:
+    """The padding under which the turned kernel reaches whatever the kernel has read."""
+    reach = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+    return tuple((r - p[0], r - p[1]) for r, p in zip(reach, padding, strict=True))
 
 
 # Shapes

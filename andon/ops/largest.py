@@ -150,11 +150,16 @@ def min(x, dim=None, keepdim=False):
     return extreme(x, dim, keepdim, amin, argmin, minimum)
 
 
-@scalars_as_vectors
 def extreme(x, dim, keepdim, of_all, index, of_two):
     if dim is None:
         return of_all(x)
     if hasattr(dim, "shape"):
         return of_two(x, dim)
-    dim = normal_dim(dim, x.ndim, of_all.name[1:])
+    return select_by(x, index, dim, keepdim)
+
+
+@scalars_as_vectors
+def select_by(x, index, dim, keepdim):
+    """The element of x that the op `index` finds along `dim`."""
+    dim = normal_dim(dim, x.ndim, index.name)
     return select_at(x, index.apply(x, dim=dim, keepdim=True), dim, keepdim)

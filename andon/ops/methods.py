@@ -8,7 +8,17 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.errors import DTypeError
-from . import arithmetic, elementwise, extremes, gather_scatter, index, linalg, logic, movement, reduce
+from . import (
+    arithmetic,
+    elementwise,
+    extremes,
+    gather_scatter,
+    index,
+    linalg,
+    logic,
+    movement,
+    reduce,
+)
 
 add, sub, mul, div = (
     op.apply for op in (arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div)

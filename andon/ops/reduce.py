@@ -15,6 +15,7 @@ from ..core.op import op, to_floating
 from ..core.spec import Spec, drop_dims, normal_dims
 from .accumulate import add_up, in_float32
 from .elementwise import exp
+from .index import zeros
 from .join import cat, split
 from .keywords import numpy_keywords
 from .logic import eq, ne, where
@@ -113,7 +114,7 @@ def product_of_others(x):
     """
     n, dim = x.shape[-1], x.ndim - 1
     if n < 2:
-        return where(eq(x, x), 1.0, 1.0)
+        return zeros(x, x.shape) + 1.0
     half, odd = divmod(n, 2)
     a, b, last = split.apply(x, sizes=(half, half, odd), dim=dim)
     others = product_of_others(cat.apply(a * b, last, dim=dim))
@@ -162,7 +163,7 @@ def count_nonzero(x, dim=None):
 def logsumexp(x, *, dim, keepdim):
     """log Σ exp x over the dims in `dim`, without overflow."""
     top = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
-    top[~np.isfinite(top)] = 0
+    top = np.where(np.isfinite(top), top, 0)
     y = np.log(np.exp(x - top).sum(axis=dim, keepdims=True)) + top
     return y if keepdim else y.reshape(drop_dims(x.shape, dim, False))
 
