@@ -47,6 +47,7 @@ from .core.dtype import (
 from .core.errors import AndonError
 from .ops import *
 from .tensor import *
+from .tensor import generator as random
 
 __version__ = "0.1.0"
 

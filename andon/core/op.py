@@ -68,6 +68,7 @@ class Op:
     vjp              gradient rule: `(g, y, *inputs, **attrs)` gives a gradient per input
     partials         or, for elementwise ops, one rule per input, that names what it reads
     keeps            what `vjp` reads of `y` and the inputs; the tape frees the rest at once
+    reads            what `partials` read, by the bit set of operands that need a gradient
     composite        the same meaning in simpler ops: what higher derivatives go through
     call             the signature that people write, where it is not the stanza's own
     promote          brings operands to a common dtype
@@ -90,7 +91,8 @@ class Op:
         self.promote: Callable | None = None
         self.call: Callable = self.bind
         self.view, self.c = view, c
-        self._kept: dict[tuple, tuple[int, ...]] = {}
+        self.reads: list[tuple[int, ...]] = []
+        self.differentiable = False
 
     def __call__(self, *args, **kwargs):
         return self.call(*args, **kwargs)
@@ -119,17 +121,16 @@ class Op:
         """Decorator: `rule(g, y, *inputs, **attrs)` gives one gradient per input, or None.
 
         `keeps` names the operands (and "y") whose elements the rule reads; for the others
-        it is handed Specs. A rule with a parameter `needs` is told which gradients are wanted.
+        it is handed Specs. "*" names the operands of a variadic op, and -k is slot k and all
+        beyond. A rule with a parameter `needs` is told which gradients are wanted.
         """
         if rule is None:
             return lambda rule: self.grad(rule, keeps=keeps)
         slots = ("y", *self.operands)
-        variadic = self.operands[-1:] == ("*",)
-        if keeps is None:
-            self.keeps = (-1,) if variadic else tuple(range(len(slots)))  # -1: everything
-        else:
-            self.keeps = tuple(slots.index(name) for name in keeps)
+        kept = sorted(map(slots.index, slots if keeps is None else keeps))
+        self.keeps = tuple(-k if slots[k] == "*" else k for k in kept)
         self.vjp, self.needs = rule, "needs" in inspect.signature(rule).parameters
+        self.differentiable = True
         return rule
 
     def decompose(self, composite: Callable) -> Callable:
@@ -141,22 +142,6 @@ class Op:
         """Decorator: `call` is what people write; it ends in `op.apply(...)`."""
         self.call = call
         return call
-
-    def kept(self, inputs: tuple) -> tuple[int, ...]:
-        """The slots to keep for a backward pass that goes to those of `inputs` not None."""
-        if not self.partials:
-            return self.keeps
-        wanted = tuple(map(bool, inputs))  # nodes are true, None is not
-        found = self._kept.get(wanted)
-        if found is None:
-            pairs = zip(wanted, self.partials, strict=True)
-            found = tuple({i for want, (_, reads) in pairs if want for i in reads})
-            self._kept[wanted] = found
-        return found
-
-    @property
-    def differentiable(self) -> bool:
-        return self.vjp is not None or bool(self.partials)
 
     def __repr__(self) -> str:
         return self.name
@@ -302,10 +287,12 @@ def add_partials(op: Op, rules: tuple) -> None:
     """Attach one gradient rule per operand; what each reads is told by its parameters."""
     slots = ("y", *op.operands)
     read = [list(inspect.signature(rule).parameters)[1:] if rule else [] for rule in rules]
+    op.differentiable = True
     op.keeps = tuple({slots.index(name) for names in read for name in names if name in slots})
     if all(name in slots for names in read for name in names):
         indices = [tuple(slots.index(name) for name in names) for names in read]
         op.partials = tuple(zip(rules, indices, strict=True))
+        op.reads = [read_by(indices, wanted) for wanted in range(1 << len(indices))]
         return
 
     def vjp(g, y, *inputs, **attrs):  # a rule that reads attributes as well
@@ -316,3 +303,8 @@ def add_partials(op: Op, rules: tuple) -> None:
         ]
 
     op.vjp = vjp
+
+
+def read_by(indices: list[tuple[int, ...]], wanted: int) -> tuple[int, ...]:
+    """The slots that the rules of the operands in the bit set `wanted` read."""
+    return tuple({i for n, reads in enumerate(indices) if wanted >> n & 1 for i in reads})

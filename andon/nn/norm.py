@@ -253,7 +253,8 @@ class RMSNorm(Module):
         self.normalized_shape = as_shape(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         made = {"device": device, "dtype": dtype}
-        register_affine(self, self.normalized_shape, elementwise_affine, None, **made)
+        weight = Parameter(empty(*self.normalized_shape, **made)) if elementwise_affine else None
+        self.register_parameter("weight", weight)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -328,13 +329,11 @@ def as_shape(given: Any) -> tuple[int, ...]:
 
 
 def register_affine(
-    module: Module, shape: tuple[int, ...], weight: bool, bias: bool | None, **made: Any
+    module: Module, shape: tuple[int, ...], weight: bool, bias: bool, **made: Any
 ) -> None:
     """Register a weight and a bias, None where they are not wanted."""
     for name, wanted in (("weight", weight), ("bias", bias)):
-        if wanted is not None:
-            p = Parameter(empty(*shape, **made)) if wanted else None
-            module.register_parameter(name, p)
+        module.register_parameter(name, Parameter(empty(*shape, **made)) if wanted else None)
 
 
 def start(weight: Tensor | None, bias: Tensor | None) -> None:

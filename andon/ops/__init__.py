@@ -114,6 +114,27 @@ from .gather_scatter import (
 )
 from .gather_scatter import take_flat as take
 
+# join
+from .join import (
+    cat,
+    chunk,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    narrow,
+    select,
+    split,
+    stack,
+    tensor_split,
+    unbind,
+    vsplit,
+    vstack,
+)
+from .join import cat as concat
+from .join import cat as concatenate
+from .join import vstack as row_stack
+
 # linalg
 from .linalg import matmul
 
@@ -153,20 +174,84 @@ from .logic import le as less_equal
 from .logic import ne as not_equal
 
 # movement
+from .diagonals import (
+    block_diag,
+    diag,
+    diag_embed,
+    diagonal,
+    trace,
+    tril,
+    tril_indices,
+    triu,
+    triu_indices,
+)
 from .movement import (
+    broadcast_tensors,
+    broadcast_to,
     clone,
     contiguous,
     expand,
     flatten,
+    movedim,
     permute,
+    ravel,
     reshape,
     squeeze,
+    t,
     transpose,
+    unflatten,
     unsqueeze,
 )
+from .movement import movedim as moveaxis
+from .movement import transpose as swapaxes
+from .movement import transpose as swapdims
+from .reorder import flip, fliplr, flipud, roll, rot90
+from .repetition import cartesian_prod, meshgrid, repeat_interleave, tile
 
 # reduce
-from .reduce import sum
+from .counting import bincount, histc, unique, unique_consecutive
+from .largest import amax, amin, aminmax, argmax, argmin, max, min
+from .moments import mean, nanmean, std, std_mean, var, var_mean
+from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
+from .vector_norm import dist, norm
+
+# scan
+from .scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
+
+# sort
+from .order_statistics import kthvalue, median, mode, nanmedian
+from .sorting import argsort, bucketize, msort, searchsorted, sort, topk
+
+# softmax
+from .softmax import log_softmax, softmax
+
+# norm
+from .batch_norm import batch_norm, group_norm, instance_norm
+from .distance import cosine_similarity, pairwise_distance
+from .norm import layer_norm, rms_norm
+
+# loss
+from .loss import (
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    kl_div,
+    margin_ranking_loss,
+    poisson_nll_loss,
+)
+
+# embedding
+from .embedding import embedding, embedding_bag
+
+# random
+from .random import (
+    alpha_dropout,
+    bernoulli,
+    dropout,
+    feature_alpha_dropout,
+    multinomial,
+    poisson,
+)
 
 # What `from andon.ops import *` gives: ops and composites, not the modules they are in
 __all__ = [name for name, value in globals().items() if callable(value)]

@@ -16,8 +16,10 @@ from ..core.mode import no_grad
 from ..core.op import op
 from ..core.spec import Spec
 from .blocking import widened
+from .join import narrow
 from .movement import cast, reshape
 from .norm import affine, composite_affine, layer_norm, mean_of, wide
+from .padding import pad
 
 
 @op
@@ -207,3 +209,20 @@ def instance_norm(
             move(running, mean_of(reshape.apply(value, shape=(N, C)), (0,))[0], momentum)
     y = reshape.apply(y, shape=tuple(x.shape))
     return composite_affine(y, *(v if v is None else per_channel(v, x) for v in (weight, bias)))
+
+
+def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0):
+    """x / (k + α / size · Σ x²)^β, the sum over `size` neighbouring channels.
+
+    Source: Krizhevsky, Sutskever and Hinton, "ImageNet Classification" (2012).
+    """
+    if x.ndim < 3 or size < 1:
+        raise ShapeError(
+            f"local_response_norm: expects (N, C, L, ...) and size >= 1: {list(x.shape)}, {size}"
+        )
+    C, others = x.shape[1], (0, 0) * (x.ndim - 2)
+    squares = pad(x * x, (*others, size // 2, (size - 1) // 2))
+    total = narrow(squares, 1, 0, C)
+    for i in range(1, size):
+        total = total + narrow(squares, 1, i, C)
+    return x / (total * (alpha / size) + k) ** beta

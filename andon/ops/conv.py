@@ -22,7 +22,10 @@ from .blocking import widened
 from .movement import reshape
 from .sliding_window import (
     Padding,
+    batched,
     both_sides,
+    check_spatial,
+    like_input,
     padded,
     per_dim,
     taps,
@@ -118,7 +121,7 @@ def long_columns(view: np.ndarray, groups: int) -> np.ndarray:
 
 
 def add_columns(view: np.ndarray, columns: np.ndarray) -> None:
-    """col2im: add columns to the windows they stand for. Windows overlap; those of one tap do not."""
+    """col2im: add columns to the windows they stand for; these overlap, those of a tap do not."""
     columns = columns.reshape(view.shape)
     for tap in taps(view):
         view[tap] += columns[tap]
@@ -129,9 +132,9 @@ def add_columns(view: np.ndarray, columns: np.ndarray) -> None:
 
 def turned(w: np.ndarray, groups: int) -> np.ndarray:
     """w with its two channel dims swapped, group by group, and every kernel reversed."""
-    O, C, *kernel = w.shape
-    w = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, O // groups, C, *kernel)
-    return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(groups * C, O // groups, *kernel)
+    per_group, C, *kernel = len(w) // groups, *w.shape[1:]
+    w = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, per_group, C, *kernel)
+    return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(groups * C, per_group, *kernel)
 
 
 def full_padding(kernel: Shape, padding: Padding, dilation: Shape) -> Padding:
@@ -146,13 +149,12 @@ def full_padding(kernel: Shape, padding: Padding, dilation: Shape) -> Padding:
 @conv.spec
 def conv_spec(x, w, stride, padding, dilation, groups):
     check_operands("conv", x, w)
-    C, O = x.shape[1], w.shape[0]
-    if C != w.shape[1] * groups or O % groups:
+    if x.shape[1] != w.shape[1] * groups or w.shape[0] % groups:
         raise ShapeError(
-            f"conv: {C} channels in {groups} groups do not fit the weight: {x} and {w}"
+            f"conv: {x.shape[1]} channels in {groups} groups do not fit the weight: {x} and {w}"
         )
     out = window_counts(x.shape[2:], w.shape[2:], stride, padding, dilation, "conv")
-    return Spec((x.shape[0], O, *out), x.dtype)
+    return Spec((x.shape[0], w.shape[0], *out), x.dtype)
 
 
 @conv_input_grad.spec
@@ -232,14 +234,14 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """Convolution of (B, C, D, H, W), or (C, D, H, W), with a weight (O, C / groups, KD, KH, KW)."""
+    """Convolution of (B, C, D, H, W), or (C, D, H, W); weight (O, C / groups, KD, KH, KW)."""
     return convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def convolve(n, x, w, bias, stride, padding, dilation, groups):
     """`conv` over `n` spatial dims, with options in PyTorch's spelling."""
     name = f"conv{n}d"
-    check_dims(name, n, x, w)
+    check_spatial(name, n, x)
     stride = per_dim(stride, n, f"{name}: stride")
     dilation = per_dim(dilation, n, f"{name}: dilation")
     geometry = {
@@ -248,9 +250,7 @@ def convolve(n, x, w, bias, stride, padding, dilation, groups):
         "dilation": dilation,
         "groups": check_groups(name, groups),
     }
-    if x.ndim == n + 1:
-        return unbatched(conv.apply(batched(x), w, **geometry), bias)
-    return with_bias(conv.apply(x, w, **geometry), bias)
+    return like_input(with_bias(conv.apply(batched(x, n), w, **geometry), bias), x, n)
 
 
 def pairs(padding, kernel, stride, dilation, name):
@@ -300,7 +300,7 @@ def conv_transpose3d(
 def convolve_transposed(n, x, w, bias, stride, padding, output_padding, groups, dilation):
     """`conv_input_grad` over `n` spatial dims, with options in PyTorch's spelling."""
     name = f"conv_transpose{n}d"
-    check_dims(name, n, x, w)
+    check_spatial(name, n, x)
     stride = per_dim(stride, n, f"{name}: stride")
     dilation = per_dim(dilation, n, f"{name}: dilation")
     before = per_dim(padding, n, f"{name}: padding", least=0)
@@ -318,32 +318,14 @@ def convolve_transposed(n, x, w, bias, stride, padding, output_padding, groups, 
         raise ShapeError(f"{name}: the padding leaves nothing: sizes {list(sizes)}")
     geometry = {"sizes": sizes, "stride": stride, "padding": padding, "dilation": dilation}
     geometry["groups"] = check_groups(name, groups)
-    if x.ndim == n + 1:
-        return unbatched(conv_input_grad.apply(batched(x), w, **geometry), bias)
-    return with_bias(conv_input_grad.apply(x, w, **geometry), bias)
-
-
-def check_dims(name, n, x, w):
-    if x.ndim not in (n + 1, n + 2) or w.ndim != n + 2:
-        raise ShapeError(
-            f"{name}: expects an input of {n + 1} or {n + 2} dims and a weight of {n + 2}: "
-            f"{spec_of(x)} and {spec_of(w)}"
-        )
+    y = conv_input_grad.apply(batched(x, n), w, **geometry)
+    return like_input(with_bias(y, bias), x, n)
 
 
 def check_groups(name, groups):
     if not isinstance(groups, int) or groups < 1:
         raise ShapeError(f"{name}: groups must be an int >= 1: {groups!r}")
     return groups
-
-
-def batched(x):
-    """x with a batch dim of one."""
-    return reshape.apply(x, shape=(1, *x.shape))
-
-
-def unbatched(y, bias):
-    return reshape.apply(with_bias(y, bias), shape=tuple(y.shape[1:]))
 
 
 def with_bias(y, bias):

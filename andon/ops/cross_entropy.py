@@ -14,9 +14,9 @@ from ..core.dtype import dtype as as_dtype
 from ..core.errors import DTypeError, IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
-from .arithmetic import equal, not_equal, where
 from .blocking import as_matrix, blocks
 from .gather_scatter import gather
+from .logic import eq, ne, where
 from .loss import check_same_shape, reduced
 from .movement import cast, permute, reshape
 from .norm import wide
@@ -84,7 +84,7 @@ def cross_entropy_composite(x, target, *, ignore_index):
 
 def chosen(x, target, ignore_index):
     """x[n, target[n]]; 0 where the target is `ignore_index`."""
-    ignored = equal(target, ignore_index)
+    ignored = eq(target, ignore_index)
     index = reshape.apply(where(ignored, 0, target), shape=(x.shape[0], 1))
     found = reshape.apply(gather.apply(x, index, dim=1), shape=(x.shape[0],))
     return where(ignored, 0.0, found)
@@ -112,13 +112,13 @@ def cross_entropy_backward_spec(g, x, target, lse, *, ignore_index):
 
 @cross_entropy.signature
 def cross_entropy_call(
-    x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
+    input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is not in [0, 1]: {label_smoothing}")
     if as_dtype(target.dtype).is_floating_point:
-        return cross_entropy_of_probabilities(x, target, weight, reduction, label_smoothing)
-    rows, flat = classes_last("cross_entropy", x, target)
+        return cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
+    rows, flat = classes_last("cross_entropy", input, target)
     if label_smoothing:
         y = log_softmax.apply(rows, dim=1)
         loss = nll_rows(y, flat, weight, ignore_index) * (1 - label_smoothing)
@@ -152,7 +152,7 @@ def weighted(loss, target, weight, ignore_index):
 
 def class_weights(weight, target, ignore_index):
     """weight[target]; 0 where the target is `ignore_index`."""
-    kept = not_equal(target, ignore_index)
+    kept = ne(target, ignore_index)
     return where(kept, weight[where(kept, target, 0)], 0.0)
 
 
@@ -165,7 +165,7 @@ def nll_rows(y, target, weight, ignore_index):
 def smooth_rows(y, target, weight, ignore_index):
     """-Σ weight · y over all classes, for each row that is not ignored."""
     total = -sum.apply(y if weight is None else y * weight, dim=(1,), keepdim=False)
-    return where(equal(target, ignore_index), 0.0, total)
+    return where(eq(target, ignore_index), 0.0, total)
 
 
 def class_reduced(loss, target, flat, weight, ignore_index, reduction, name):
@@ -175,7 +175,7 @@ def class_reduced(loss, target, flat, weight, ignore_index, reduction, name):
     if reduction != "mean":
         return reduced(loss, reduction, name)
     if weight is None:
-        count = cast.apply(sum(not_equal(flat, ignore_index)), dtype=as_dtype(loss.dtype))
+        count = cast.apply(sum(ne(flat, ignore_index)), dtype=as_dtype(loss.dtype))
     else:
         count = sum(class_weights(weight, flat, ignore_index))
     return sum(loss) / count
@@ -197,11 +197,11 @@ def cross_entropy_of_probabilities(x, target, weight, reduction, label_smoothing
     return reduced(loss, reduction, "cross_entropy")
 
 
-def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
-    """-weight[target] x[target]: cross-entropy of log-probabilities.
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """-weight[target] input[target]: cross-entropy of log-probabilities.
 
-    Shapes: x (N, V, ...), target (N, ...); or (V,), ().
+    Shapes: input (N, V, ...), target (N, ...); or (V,), ().
     """
-    rows, flat = classes_last("nll_loss", x, target)
+    rows, flat = classes_last("nll_loss", input, target)
     loss = nll_rows(rows, flat, weight, ignore_index)
     return class_reduced(loss, target, flat, weight, ignore_index, reduction, "nll_loss")

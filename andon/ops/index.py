@@ -27,8 +27,8 @@ def view(x, *, index):
 
 
 def numpy_index(index):
-    """An `index` attribute as NumPy takes it."""
-    return tuple(slice(*part) if isinstance(part, tuple) else part for part in index)
+    """An `index` attribute as NumPy takes it; the `...` makes even a single element a view."""
+    return (*(slice(*part) if isinstance(part, tuple) else part for part in index), ...)
 
 
 @view.spec
@@ -99,7 +99,7 @@ def take_spec(x, *indices, dims):
     return Spec((*rest[:at], *shape, *rest[at:]), x.dtype)
 
 
-@take.grad
+@take.grad(keeps=("*",))
 def take_grad(g, y, x, *indices, dims):
     gx = put_add.apply(g, *indices, dims=dims, shape=tuple(x.shape))
     return (gx, *(None for _ in indices))
@@ -137,7 +137,7 @@ def put_add_spec(g, *indices, dims, shape):
     return Spec(shape, g.dtype)
 
 
-@put_add.grad
+@put_add.grad(keeps=("*",))
 def put_add_grad(h, y, g, *indices, dims, shape):
     return (take.apply(h, *indices, dims=dims), *(None for _ in indices))
 
@@ -165,7 +165,7 @@ def put_spec(x, value, *indices, dims, accumulate):
     return x
 
 
-@put.grad
+@put.grad(keeps=("*",))
 def put_grad(g, y, x, value, *indices, dims, accumulate):
     at = take.apply(g, *indices, dims=dims)
     kept = g if accumulate else put.apply(g, 0.0, *indices, dims=dims, accumulate=False)

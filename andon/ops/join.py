@@ -129,9 +129,7 @@ def split_grad(g, y, x, *, sizes, dim):
 def with_zeros(gs, shapes):
     """The gradients of several outputs, with zeros for those that none came from."""
     like = next(g for g in gs if g is not None)
-    return [
-        zeros(like, shape) if g is None else g for g, shape in zip(gs, shapes, strict=True)
-    ]
+    return [zeros(like, shape) if g is None else g for g, shape in zip(gs, shapes, strict=True)]
 
 
 def chunk(x, chunks, dim=0):

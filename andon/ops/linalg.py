@@ -95,7 +95,7 @@ def squeeze_to(g, x, dim):
     if x.ndim > 1:
         return g
     shape = tuple(g.shape)
-    return reshape.apply(g, shape=shape[:-2] + (shape[-1] if dim == -2 else shape[-2],))
+    return reshape.apply(g, shape=(*shape[:-2], shape[-1] if dim == -2 else shape[-2]))
 
 
 # Products of operands with a fixed number of dims

@@ -1,6 +1,6 @@
 """The methods that tensors and graph values share, so that one model runs eagerly or traced.
 
-A line per op. Operators are spelled out as functions, since Python calls those faster.
+A line per op. The operators go straight to the interpreter, since small ops are mostly overhead.
 """
 
 from __future__ import annotations
@@ -8,22 +8,35 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.errors import DTypeError
+from ..core.op import interpreters
 from . import (
     arithmetic,
+    counting,
+    diagonals,
     elementwise,
     extremes,
     gather_scatter,
     index,
+    join,
+    largest,
     linalg,
     logic,
+    moments,
     movement,
+    order_statistics,
+    random,
     reduce,
+    reorder,
+    repetition,
+    scan,
+    sorting,
+    vector_norm,
+    windows,
 )
+from .softmax import log_softmax, softmax
 
-add, sub, mul, div = (
-    op.apply for op in (arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div)
-)
-neg, power, matmul = arithmetic.neg.apply, arithmetic.pow.apply, linalg.matmul.apply
+add, sub, mul, div = arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div
+neg, power, matmul = arithmetic.neg, arithmetic.pow, linalg.matmul
 
 
 class Methods:
@@ -32,43 +45,43 @@ class Methods:
     # Operators
 
     def __add__(self, other):
-        return add(self, other)
+        return interpreters.run(add, (self, other), {})
 
     def __radd__(self, other):
-        return add(other, self)
+        return interpreters.run(add, (other, self), {})
 
     def __sub__(self, other):
-        return sub(self, other)
+        return interpreters.run(sub, (self, other), {})
 
     def __rsub__(self, other):
-        return sub(other, self)
+        return interpreters.run(sub, (other, self), {})
 
     def __mul__(self, other):
-        return mul(self, other)
+        return interpreters.run(mul, (self, other), {})
 
     def __rmul__(self, other):
-        return mul(other, self)
+        return interpreters.run(mul, (other, self), {})
 
     def __truediv__(self, other):
-        return div(self, other)
+        return interpreters.run(div, (self, other), {})
 
     def __rtruediv__(self, other):
-        return div(other, self)
+        return interpreters.run(div, (other, self), {})
 
     def __neg__(self):
-        return neg(self)
+        return interpreters.run(neg, (self,), {})
 
     def __pow__(self, other):
-        return power(self, other)
+        return interpreters.run(power, (self, other), {})
 
     def __rpow__(self, other):
-        return power(other, self)
+        return interpreters.run(power, (other, self), {})
 
     def __matmul__(self, other):
-        return matmul(self, other)
+        return interpreters.run(matmul, (self, other), {})
 
     def __rmatmul__(self, other):
-        return matmul(other, self)
+        return interpreters.run(matmul, (other, self), {})
 
     def __floordiv__(self, other):
         return arithmetic.floor_divide(self, other)
@@ -287,11 +300,109 @@ class Methods:
     # movement
 
     reshape = movement.reshape
+    reshape_as = movement.reshape_as
+    view = movement.view
+    view_as = movement.view_as
     expand = movement.expand
+    expand_as = movement.expand_as
+    broadcast_to = movement.broadcast_to
+    squeeze = movement.squeeze
+    unsqueeze = movement.unsqueeze
+    flatten = movement.flatten
+    unflatten = movement.unflatten
+    ravel = movement.ravel
+    permute = movement.permute
+    transpose = swapaxes = swapdims = movement.transpose
+    movedim = moveaxis = movement.movedim
+    t = movement.t
+    T = property(movement.reversed_dims)
+    mT = property(movement.matrix_transpose)
+    contiguous = movement.contiguous
+    clone = movement.clone
+    flip = reorder.flip
+    fliplr = reorder.fliplr
+    flipud = reorder.flipud
+    roll = reorder.roll
+    rot90 = reorder.rot90
+    repeat = repetition.repeat
+    repeat_interleave = repetition.repeat_interleave
+    tile = repetition.tile
+    unfold = windows.unfold
+    tril = diagonals.tril
+    triu = diagonals.triu
+    diag = diagonals.diag
+    diagonal = diagonals.diagonal
+    diag_embed = diagonals.diag_embed
+    trace = diagonals.trace
+
+    # join
+
+    split = join.split
+    chunk = join.chunk
+    tensor_split = join.tensor_split
+    hsplit = join.hsplit
+    vsplit = join.vsplit
+    dsplit = join.dsplit
+    unbind = join.unbind
+    narrow = join.narrow
+    select = join.select
 
     # reduce
 
     sum = reduce.sum
+    nansum = reduce.nansum
+    prod = reduce.prod
+    any = reduce.any
+    all = reduce.all
+    count_nonzero = reduce.count_nonzero
+    logsumexp = reduce.logsumexp
+    mean = moments.mean
+    nanmean = moments.nanmean
+    var = moments.var
+    std = moments.std
+    max = largest.max
+    min = largest.min
+    amax = largest.amax
+    amin = largest.amin
+    aminmax = largest.aminmax
+    argmax = largest.argmax
+    argmin = largest.argmin
+    norm = vector_norm.norm
+    dist = vector_norm.dist
+    unique = counting.unique
+    unique_consecutive = counting.unique_consecutive
+    bincount = counting.bincount
+    histc = counting.histc
+
+    # scan
+
+    cumsum = scan.cumsum
+    cumprod = scan.cumprod
+    cummax = scan.cummax
+    cummin = scan.cummin
+    logcumsumexp = scan.logcumsumexp
+    diff = scan.diff
+
+    # sort
+
+    sort = sorting.sort
+    msort = sorting.msort
+    argsort = sorting.argsort
+    topk = sorting.topk
+    kthvalue = order_statistics.kthvalue
+    median = order_statistics.median
+    nanmedian = order_statistics.nanmedian
+    mode = order_statistics.mode
+
+    # softmax
+
+    softmax = softmax
+    log_softmax = log_softmax
+
+    # random
+
+    bernoulli = random.bernoulli
+    multinomial = random.multinomial
 
 
 COMPARABLE = (Methods, int, float, np.ndarray, np.generic)

@@ -21,7 +21,9 @@ def constant_pad(x, *, widths, value):
     shape = tuple(n + sum(pair) for n, pair in zip(x.shape, widths, strict=True))
     y = np.full(shape, value, x.dtype)
     inside = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape, widths, strict=True))
-    kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True))
+    kept = tuple(
+        slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True)
+    )
     y[inside] = x[kept]
     return y
 

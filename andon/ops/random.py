@@ -16,7 +16,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..core.dtype import DType, float32, float64, int64
+from ..core.dtype import float32, float64, int64
 from ..core.dtype import dtype as as_dtype
 from ..core.errors import DataError, DTypeError, ShapeError
 from ..core.op import op

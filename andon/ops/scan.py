@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.dtype import int64
 from ..core.dtype import dtype as as_dtype
+from ..core.dtype import int64
 from ..core.errors import DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dim

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..core.errors import DTypeError, ShapeError
-from ..core.spec import Shape
+from ..core.spec import Shape, spec_of
+from .movement import reshape
 
 Padding = tuple[tuple[int, int], ...]
 
@@ -95,3 +96,65 @@ def taps(view: np.ndarray) -> Iterator[tuple]:
     n = view.ndim // 2 - 1
     for tap in np.ndindex(view.shape[2 : 2 + n]):
         yield (slice(None), slice(None), *tap)
+
+
+# Options in PyTorch's spelling
+
+
+def check_spatial(name: str, n: int, x: Any) -> None:
+    """Raise unless x has `n` spatial dims behind its channels, and perhaps a batch in front."""
+    if x.ndim not in (n + 1, n + 2):
+        raise ShapeError(f"{name}: an input of {n + 1} or {n + 2} dims expected: {spec_of(x)}")
+
+
+def pool_window(name, n, x, kernel_size, stride, padding, dilation, ceil_mode):
+    """The options of a pooling function, normalised, as the attributes of an op."""
+    check_spatial(name, n, x)
+    kernel = per_dim(kernel_size, n, f"{name}: kernel_size")
+    given = kernel if stride is None or stride == [] else stride
+    stride = per_dim(given, n, f"{name}: stride")
+    dilation = per_dim(dilation, n, f"{name}: dilation")
+    pads = per_dim(padding, n, f"{name}: padding", least=0)
+    if any(2 * p > d * (k - 1) + 1 for p, k, d in zip(pads, kernel, dilation, strict=True)):
+        raise ShapeError(
+            f"{name}: the padding may be half of the kernel at most: {list(pads)} and "
+            f"{list(kernel)}"
+        )
+    pairs = both_sides(pads)
+    if ceil_mode:
+        sizes = zip(x.shape[-n:], kernel, stride, pads, dilation, strict=True)
+        pairs = tuple((pad, ceil_padding(L, k, s, pad, d)) for L, k, s, pad, d in sizes)
+    return {"kernel": kernel, "stride": stride, "padding": pairs, "dilation": dilation}
+
+
+def ceil_padding(L: int, k: int, s: int, pad: int, d: int) -> int:
+    """The padding after, under which the last window that starts inside the input ends exactly."""
+    reach = d * (k - 1) + 1
+    count = -((reach - L - 2 * pad) // s) + 1
+    if (count - 1) * s >= L + pad:
+        count -= 1
+    return (count - 1) * s + reach - L - pad
+
+
+def batched(x, n):
+    """x with a batch dim, for `n` spatial dims."""
+    return reshape.apply(x, shape=(1, *x.shape)) if x.ndim == n + 1 else x
+
+
+def like_input(y, x, n):
+    """The result without the batch dim, if x came without."""
+    return reshape.apply(y, shape=tuple(y.shape[1:])) if x.ndim == n + 1 else y
+
+
+def adaptive_sizes(name: str, n: int, x: Any, output_size: Any) -> Shape:
+    """The output size of an adaptive pooling function; None keeps a dim's size."""
+    check_spatial(name, n, x)
+    given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * n
+    if len(given) == n:
+        given = [L if size is None else size for size, L in zip(given, x.shape[-n:], strict=True)]
+    return per_dim(given, n, f"{name}: output_size")
+
+
+def adaptive_window(i: int, n: int, size: int) -> tuple[int, int]:
+    """Where window `i` of `n` over `size` elements starts and stops. They may overlap by one."""
+    return i * size // n, -((i + 1) * -size // n)

@@ -9,12 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.dtype import dtype as as_dtype
+from ..core.dtype import float64
 from ..core.errors import DTypeError
+from ..core.mode import no_grad
 from ..core.op import op
 from ..core.spec import normal_dim
 from .blocking import along, blocks
-from .elementwise import exp
+from .elementwise import exp, log, log1p
+from .extremes import clamp_min
+from .gather_scatter import scatter
+from .index import zeros
+from .largest import argmax
 from .movement import cast
+from .random import key_from, random_uniform
 from .reduce import sum
 
 
@@ -163,3 +170,20 @@ def log_softmax_backward_grad(h, z, g, y, *, dim):
 def softmin(x, dim=None, dtype=None):
     """softmax(-x): the smallest element gets the largest share."""
     return softmax(-x, dim, dtype)
+
+
+def gumbel_softmax(logits, tau=1.0, hard=False, eps=1e-10, dim=-1, *, generator=None):
+    """softmax((logits + G) / τ), G = -log E with E exponential: a soft draw of an index.
+
+    `hard` gives the one-hot vector of the largest element, with the gradient of the soft one.
+    Source: Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax" (2016).
+    """
+    u = random_uniform.apply(key_from(generator), shape=tuple(logits.shape), dtype=float64)
+    gumbel = cast.apply(-log(clamp_min(-log1p(-u), 1e-300)), dtype=as_dtype(logits.dtype))
+    soft = softmax((logits + gumbel) / tau, dim)
+    if not hard:
+        return soft
+    with no_grad():
+        largest = argmax(soft, dim, keepdim=True)
+        change = scatter(zeros(soft, soft.shape), dim, largest, value=1.0) - soft
+    return soft + change

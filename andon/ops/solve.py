@@ -15,11 +15,12 @@ from ..core.dtype import float32, float64
 from ..core.errors import DTypeError, LinalgError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, spec_of
-from .arithmetic import log, where
+from .diagonals import tril, triu
+from .elementwise import log
 from .linalg import matmul
+from .logic import where
 from .movement import reshape, swap_last, unsqueeze
 from .reduce import sum
-from .diagonal import tril, triu
 
 
 def lapack(name: str, problem: str, routine, *arrays):

@@ -1,4 +1,4 @@
-"""Sorting, and what is found by it: topk, kthvalue, median, mode, unique, searchsorted, bins.
+"""Sorting: sort, topk, and places in sorted sequences.
 
 NaN counts as larger than every number. The sorts are stable. Each is an op that finds indices
 and a gather of what is there, which has the gradient.
@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.dtype import float64, int32, int64
-from ..core.dtype import dtype as as_dtype
-from ..core.errors import DTypeError, GraphError, ShapeError
+from ..core.dtype import int32, int64
+from ..core.errors import ShapeError
 from ..core.op import op
-from ..core.spec import Spec, normal_dim, spec_of
-from .arithmetic import floor_divide
-from .extremes import clamp
+from ..core.spec import Spec, normal_dim
 from .gather_scatter import gather
-from .join import narrow
 from .keywords import numpy_keywords, scalars_as_vectors
-from .largest import Selection, select_at, select_by
-from .logic import eq, lt, where
-from .movement import cast, ravel
-from .reduce import sum
+from .largest import select_at
+from .movement import cast
 
 
 def sortable(x):
@@ -100,85 +94,52 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     return select_at(x, found, dim)
 
 
-# Order statistics
-
-
-@numpy_keywords
-@scalars_as_vectors
-def kthvalue(x, k, dim=-1, keepdim=False):
-    """The k-th smallest element along `dim` (k = 1: the smallest), and where it is."""
-    dim = normal_dim(dim, x.ndim, "kthvalue")
-    if not 1 <= k <= x.shape[dim]:
-        raise ShapeError(f"kthvalue: k must be in [1, {x.shape[dim]}]: {k}")
-    order = argsort.apply(x, dim=dim, descending=False)
-    return select_at(x, narrow(order, dim, k - 1, 1), dim, keepdim)
-
-
-@numpy_keywords
-def median(x, dim=None, keepdim=False):
-    """The element in the middle, the lower one of two; NaN if there is one.
-
-    Along a dim, with where it is.
-    """
-    return middle(x, dim, keepdim, "median", middle_or_nan)
-
-
-@numpy_keywords
-def nanmedian(x, dim=None, keepdim=False):
-    """The median of the elements that are numbers."""
-    return middle(x, dim, keepdim, "nanmedian", middle_of_numbers)
-
-
-def middle(x, dim, keepdim, name, place):
-    if dim is None:
-        if 0 in x.shape:
-            return sum(x) / 0  # NaN, as PyTorch has it
-        return select_in_order(ravel(x), 0, False, name, place).values
-    return select_in_order(x, dim, keepdim, name, place)
-
-
-@scalars_as_vectors
-def select_in_order(x, dim, keepdim, name, place):
-    """The element of x whose place in sorted order `place(numbers, n)` tells."""
-    dim = normal_dim(dim, x.ndim, name)
-    n = x.shape[dim]
-    if n == 0:
-        raise ShapeError(f"{name}: there is none of no elements: {list(x.shape)} along {dim}")
-    numbers = sum(eq(x, x), dim, True)
-    order = argsort.apply(x, dim=dim, descending=False)
-    return select_at(x, gather.apply(order, place(numbers, n), dim=dim), dim, keepdim)
-
-
-def middle_or_nan(numbers, n):
-    """The middle of n, or the first NaN, which comes after all the numbers."""
-    return where(lt(numbers, n), numbers, (n - 1) // 2)
-
-
-def middle_of_numbers(numbers, n):
-    return clamp(floor_divide(numbers - 1, 2), min=0)
+# Places in sorted sequences
 
 
 @op
-def argmode(x, *, dim, keepdim):
-    """The last index of the element that is there most often along `dim`, the smallest of such."""
-    order = argsort.reference(x, dim=dim, descending=False)
-    y = np.moveaxis(np.take_along_axis(x, order, axis=dim), dim, 0)
-    places = np.arange(len(y)).reshape(-1, *(1,) * (y.ndim - 1))
-    starts = np.where(np.concatenate([y[:1] == y[:1], y[1:] != y[:-1]]), places, 0)
-    in_a_row = places - np.maximum.accumulate(starts, axis=0)
-    ends = np.moveaxis(np.argmax(in_a_row, axis=0, keepdims=True), 0, dim)
-    found = np.take_along_axis(order, ends, axis=dim)
-    return found if keepdim else found.squeeze(dim)
+def searchsorted(boundaries, values, *, right):
+    """For each value, the index at which it would go to keep `boundaries` sorted.
+
+    Before the boundaries equal to it, or after them if `right`.
+    Shapes: boundaries (n), or (..., n) with the leading sizes of values -> those of values.
+    """
+    side = "right" if right else "left"
+    values = np.asarray(values)
+    if boundaries.ndim == 1:
+        return np.asarray(np.searchsorted(boundaries, values, side))
+    if boundaries.shape[:-1] != values.shape[:-1]:
+        raise ShapeError(
+            f"searchsorted: a row of boundaries for each row of values expected: "
+            f"{list(boundaries.shape)} and {list(values.shape)}"
+        )
+    found = np.empty(values.shape, np.int64)
+    for row in np.ndindex(values.shape[:-1]):
+        found[row] = np.searchsorted(boundaries[row], values[row], side)
+    return found
 
 
-@argmode.spec
-def argmode_spec(x, *, dim, keepdim):
-    if x.shape[dim] == 0:
-        raise ShapeError(f"mode: there is none of no elements: {x} along {dim}")
-    return Spec((*x.shape[:dim], *(1,) * keepdim, *x.shape[dim + 1 :]), int64)
+@searchsorted.signature
+def searchsorted_call(
+    sorted_sequence, values, *, out_int32=False, right=False, side=None, sorter=None
+):
+    if sorter is not None:
+        sorted_sequence = gather(sorted_sequence, -1, sorter)
+    if side not in (None, "left", "right") or (side == "left" and right):
+        raise ValueError(f"searchsorted: side must be 'left' or 'right', as `right` is: {side!r}")
+    right = right or side == "right"
+    found = searchsorted.apply(sorted_sequence, values, right=right)
+    return cast.apply(found, dtype=int32) if out_int32 else found
 
 
-@numpy_keywords
-def mode(x, dim=-1, keepdim=False):
-    """The element that is there most often along `dim`, the smallest of several, and where."""
-    return select_by(x, argmode, dim, keepdim)
+@searchsorted.spec
+def searchsorted_spec(boundaries, values, *, right):
+    return Spec(values.shape, int64)
+
+
+def bucketize(x, boundaries, *, out_int32=False, right=False):
+    """The number of the interval between `boundaries` that each element of x lies in.
+
+    Interval i is boundaries[i-1] < x <= boundaries[i], or <= and < if `right`.
+    """
+    return searchsorted(boundaries, x, out_int32=out_int32, right=right)

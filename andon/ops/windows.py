@@ -15,7 +15,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..core.errors import ShapeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dim
-from .movement import reshape
+from .movement import reshape, squeeze, unsqueeze
+from .sliding_window import (
+    both_sides,
+    padded,
+    per_dim,
+    taps,
+    unpadded,
+    window_counts,
+    windows,
+)
 
 
 @op(view=True)
@@ -26,8 +35,8 @@ def unfold(x, *, dim, size, step):
     """
     if size == 0:  # which NumPy does not allow
         return np.empty((*unfolded(x, dim, size, step), 0), x.dtype)
-    windows = sliding_window_view(x, size, axis=dim, writeable=x.flags.writeable)
-    return windows[(*(slice(None),) * dim, slice(None, None, step))]
+    at_every_place = sliding_window_view(x, size, axis=dim, writeable=x.flags.writeable)
+    return at_every_place[(*(slice(None),) * dim, slice(None, None, step))]
 
 
 def unfolded(x, dim, size, step):
@@ -58,27 +67,27 @@ def unfold_grad(g, y, x, *, dim, size, step):
 
 
 @op
-def overlap_add(windows, *, dim, n, step):
-    """Windows added up where they lie along `dim` of size n. The adjoint of `unfold`."""
-    *shape, size = windows.shape
+def overlap_add(x, *, dim, n, step):
+    """The windows x added up where they lie along `dim` of size n. The adjoint of `unfold`."""
+    *shape, size = x.shape
     count = shape[dim]
     shape[dim] = n
-    y = np.zeros(shape, windows.dtype)
+    y = np.zeros(shape, x.dtype)
     before = (slice(None),) * dim
     for i in range(size):
-        y[(*before, slice(i, i + count * step, step))] += windows[..., i]
+        y[(*before, slice(i, i + count * step, step))] += x[..., i]
     return y
 
 
 @overlap_add.spec
-def overlap_add_spec(windows, *, dim, n, step):
-    shape = windows.shape[:-1]
-    return Spec((*shape[:dim], n, *shape[dim + 1 :]), windows.dtype)
+def overlap_add_spec(x, *, dim, n, step):
+    shape = x.shape[:-1]
+    return Spec((*shape[:dim], n, *shape[dim + 1 :]), x.dtype)
 
 
 @overlap_add.grad(keeps=())
-def overlap_add_grad(g, y, windows, *, dim, n, step):
-    return (unfold.apply(g, dim=dim, size=windows.shape[-1], step=step),)
+def overlap_add_grad(g, y, x, *, dim, n, step):
+    return (unfold.apply(g, dim=dim, size=x.shape[-1], step=step),)
 
 
 @op
@@ -89,68 +98,45 @@ def im2col(x, *, kernel_size, dilation, padding, stride):
     (size + 2 padding - dilation (kernel - 1) - 1) // stride + 1 patches per dim.
     """
     B, C = x.shape[:2]
-    counts = patch_counts(x.shape[2:], kernel_size, dilation, padding, stride)
-    x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
-    columns = np.empty((B, C, *kernel_size, *counts), x.dtype)
-    for i, j, rows, cols in kernel_places(kernel_size, dilation, stride, counts):
-        columns[:, :, i, j] = x[:, :, rows, cols]
-    return columns.reshape(B, C * math.prod(kernel_size), math.prod(counts))
-
-
-def patch_counts(sizes, kernel_size, dilation, padding, stride):
-    """How many places a kernel has along each dim."""
-    counts = tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, d, p, s in zip(sizes, kernel_size, dilation, padding, stride, strict=True)
-    )
-    if min(counts) <= 0:
-        raise ShapeError(f"unfold: a kernel of {list(kernel_size)} does not fit {list(sizes)}")
-    return counts
-
-
-def kernel_places(kernel_size, dilation, stride, counts):
-    """For each element (i, j) of a kernel, the slices of the image that it passes over."""
-    for i in range(kernel_size[0]):
-        for j in range(kernel_size[1]):
-            starts = i * dilation[0], j * dilation[1]
-            rows, cols = (
-                slice(a, a + s * n, s) for a, s, n in zip(starts, stride, counts, strict=True)
-            )
-            yield i, j, rows, cols
+    patches = windows(padded(x, both_sides(padding)), kernel_size, stride, dilation)
+    return patches.reshape(B, C * math.prod(kernel_size), math.prod(patches.shape[4:]))
 
 
 @im2col.signature
 def im2col_call(x, kernel_size, dilation=1, padding=0, stride=1):
-    attrs = window_attrs(kernel_size, dilation, padding, stride)
+    attrs = patch_attrs(kernel_size, dilation, padding, stride)
     if x.ndim == 3:
-        return im2col.apply(reshape(x, 1, *x.shape), **attrs).squeeze(0)
+        return squeeze(im2col.apply(unsqueeze(x, 0), **attrs), 0)
     if x.ndim != 4:
         raise ShapeError(f"unfold: (B, C, H, W) or (C, H, W) expected: {list(x.shape)}")
     return im2col.apply(x, **attrs)
 
 
-def window_attrs(kernel_size, dilation, padding, stride):
+def patch_attrs(kernel_size, dilation, padding, stride):
     """The four settings as pairs: a single number goes for both dims."""
-    given = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
-    pairs = {
-        name: tuple(n) if isinstance(n, (tuple, list)) else (n, n) for name, n in given.items()
+    return {
+        "kernel_size": per_dim(kernel_size, 2, "kernel_size"),
+        "dilation": per_dim(dilation, 2, "dilation"),
+        "padding": per_dim(padding, 2, "padding", least=0),
+        "stride": per_dim(stride, 2, "stride"),
     }
-    for name, pair in pairs.items():
-        if len(pair) != 2 or min(pair) < (name != "padding"):
-            raise ShapeError(f"unfold: {name} must be a positive number or two: {given[name]}")
-    return pairs
+
+
+def patch_counts(sizes, kernel_size, dilation, padding, stride):
+    """How many patches there are per dim."""
+    return window_counts(sizes, kernel_size, stride, both_sides(padding), dilation, "unfold")
 
 
 @im2col.spec
-def im2col_spec(x, *, kernel_size, **windows):
+def im2col_spec(x, *, kernel_size, **attrs):
     B, C, *sizes = x.shape
-    counts = patch_counts(sizes, kernel_size, **windows)
-    return Spec((B, C * math.prod(kernel_size), math.prod(counts)), x.dtype)
+    patches = math.prod(patch_counts(sizes, kernel_size, **attrs))
+    return Spec((B, C * math.prod(kernel_size), patches), x.dtype)
 
 
 @im2col.grad(keeps=())
-def im2col_grad(g, y, x, **windows):
-    return (col2im.apply(g, output_size=tuple(x.shape[2:]), **windows),)
+def im2col_grad(g, y, x, **attrs):
+    return (col2im.apply(g, output_size=tuple(x.shape[2:]), **attrs),)
 
 
 @op
@@ -159,39 +145,38 @@ def col2im(x, *, output_size, kernel_size, dilation, padding, stride):
 
     Shapes: x (B, C kernel_h kernel_w, patches) -> (B, C, *output_size).
     """
-    counts = patch_counts(output_size, kernel_size, dilation, padding, stride)
     B, C = x.shape[0], x.shape[1] // math.prod(kernel_size)
-    columns = x.reshape(B, C, *kernel_size, *counts)
-    (H, W), (p, q) = output_size, padding
-    y = np.zeros((B, C, H + 2 * p, W + 2 * q), x.dtype)
-    for i, j, rows, cols in kernel_places(kernel_size, dilation, stride, counts):
-        y[:, :, rows, cols] += columns[:, :, i, j]
-    return y[:, :, p : p + H, q : q + W].copy()
+    y = np.zeros((B, C, *(n + 2 * p for n, p in zip(output_size, padding, strict=True))), x.dtype)
+    patches = windows(y, kernel_size, stride, dilation)
+    columns = x.reshape(patches.shape)
+    for tap in taps(patches):
+        patches[tap] += columns[tap]
+    return unpadded(y, both_sides(padding))
 
 
 @col2im.signature
 def col2im_call(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    attrs = window_attrs(kernel_size, dilation, padding, stride)
-    size = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * 2
+    attrs = patch_attrs(kernel_size, dilation, padding, stride)
+    attrs["output_size"] = per_dim(output_size, 2, "output_size")
     if x.ndim == 2:
-        return col2im.apply(reshape(x, 1, *x.shape), output_size=size, **attrs).squeeze(0)
+        return squeeze(col2im.apply(unsqueeze(x, 0), **attrs), 0)
     if x.ndim != 3:
         raise ShapeError(f"fold: (B, columns, patches) expected: {list(x.shape)}")
-    return col2im.apply(x, output_size=size, **attrs)
+    return col2im.apply(x, **attrs)
 
 
 @col2im.spec
-def col2im_spec(x, *, output_size, kernel_size, **windows):
+def col2im_spec(x, *, output_size, kernel_size, **attrs):
     B, columns, patches = x.shape
-    counts = patch_counts(output_size, kernel_size, **windows)
-    if columns % math.prod(kernel_size) or patches != math.prod(counts):
+    C, left = divmod(columns, math.prod(kernel_size))
+    expected = math.prod(patch_counts(output_size, kernel_size, **attrs))
+    if left or patches != expected:
         raise ShapeError(
-            f"fold: {x} is not the columns of {list(output_size)}: {list(kernel_size)} kernels "
-            f"have {math.prod(counts)} places there"
+            f"fold: columns of {list(kernel_size)} kernels in {expected} places expected: {x}"
         )
-    return Spec((B, columns // math.prod(kernel_size), *output_size), x.dtype)
+    return Spec((B, C, *output_size), x.dtype)
 
 
 @col2im.grad(keeps=())
-def col2im_grad(g, y, x, *, output_size, **windows):
-    return (im2col.apply(g, **windows),)
+def col2im_grad(g, y, x, *, output_size, **attrs):
+    return (im2col.apply(g, **attrs),)

@@ -20,7 +20,17 @@ from .creation import (
 )
 from .device import Device, device
 from .eager import eager
+from .generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from .inplace import copy_ as _installs_in_place_methods  # noqa: F401
+from .random import normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .tensor import Size, Tensor
 
 Interpreters.default = staticmethod(eager)
@@ -28,10 +38,12 @@ interpreters.run = eager
 
 __all__ = [
     "Device",
+    "Generator",
     "Size",
     "Tensor",
     "arange",
     "as_tensor",
+    "default_generator",
     "device",
     "empty",
     "empty_like",
@@ -39,10 +51,23 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "get_rng_state",
+    "initial_seed",
     "linspace",
     "logspace",
+    "manual_seed",
+    "normal",
     "ones",
     "ones_like",
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+    "randperm",
+    "seed",
+    "set_rng_state",
     "tensor",
     "zeros",
     "zeros_like",

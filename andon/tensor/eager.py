@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..autograd.engine import Node, item
-from ..core.errors import AndonError, DTypeError
+from ..core.errors import AndonError, DTypeError, IndexingError, ShapeError
 from ..core.mode import mode
 from ..core.op import Op
 from ..core.spec import spec_of
@@ -20,30 +20,37 @@ from .views import link, replay
 
 
 def eager(op: Op, inputs: tuple, attrs: dict) -> Any:
-    """Apply `op` to tensors and Python numbers; the result is a tensor, or a tuple of them."""
-    arrays, nodes, recorded = [], [], False
+    """Apply `op` to tensors and Python numbers; the result is a tensor, or a tuple of them.
+
+    Written out in one piece: it runs once per op, and small ops take less time than a call.
+    """
+    arrays, nodes = [], []
+    wanted, bit = 0, 1  # a bit per input that a gradient goes to
     for x in inputs:
         if isinstance(x, Tensor):
             if x.base is not None and x.base.node is not x.seen:
                 replay(x)
+            node = x.node
             arrays.append(x.array)
-            nodes.append(x.node)
-            recorded = recorded or x.node is not None
+            nodes.append(node)
+            if node is not None:
+                wanted |= bit
         else:
             arrays.append(operand(x, op))
             nodes.append(None)
+        bit += bit
     try:
         promoted = arrays if op.promote is None else op.promote(arrays)
-        y = op.kernel(*promoted, **attrs)
+        y = op.kernel(*promoted, **attrs) if attrs else op.kernel(*promoted)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         explain(op, inputs, attrs, error)
-    recorded = recorded and mode.grad and op.differentiable
+    recorded = wanted and mode.grad and op.differentiable
     if type(y) is tuple:
         return wrap_outputs(op, inputs, arrays, nodes, attrs, y, recorded)
     result = wrap(y)
     if recorded and result.array.dtype.kind in "fV":
-        result.node = record(op, inputs, arrays, nodes, attrs, result)
-    if op.view:
+        result.node = record(op, inputs, arrays, nodes, attrs, result, wanted)
+    if op.view and isinstance(inputs[0], Tensor):
         link(result, op, inputs[0], attrs)
     return result
 
@@ -60,13 +67,14 @@ def operand(x: Any, op: Op) -> Any:
     raise DTypeError(f"{op}: expects tensors or numbers: {type(x).__name__}")
 
 
-def record(op: Op, inputs: tuple, arrays: list, nodes: list, attrs: dict, y: Tensor) -> Node:
+def record(
+    op: Op, inputs: tuple, arrays: list, nodes: list, attrs: dict, y: Tensor, wanted: int
+) -> Node:
     """The node of a result, with what its gradient rule will read."""
     node = Node(op, tuple(nodes), attrs, y.array.shape, y.array.dtype)
-    keeps = op.kept(nodes)
     if not op.partials:
-        node.saved, node.memories = keep(keeps, y.array, (y, *inputs), arrays)
-    elif keeps:
+        node.saved, node.memories = keep(op.keeps, y.array, (y, *inputs), arrays)
+    elif keeps := op.reads[wanted]:
         saved, memories = {}, []
         for i in keeps:
             x = inputs[i - 1] if i else y
@@ -79,8 +87,8 @@ def record(op: Op, inputs: tuple, arrays: list, nodes: list, attrs: dict, y: Ten
 
 def keep(keeps: tuple, y: Any, tensors: tuple, arrays: list) -> tuple[list, list]:
     """The slots of a joint rule: what it reads, and Specs for the rest; and their memories."""
-    if keeps == (-1,):
-        keeps = tuple(range(len(tensors)))
+    if keeps and keeps[-1] < 0:
+        keeps = (*keeps[:-1], *range(-keeps[-1], len(tensors)))
     saved = [y if 0 in keeps else None]
     for i, x in enumerate(arrays, 1):
         saved.append(x if i in keeps or x is None else spec_of(x))
@@ -97,10 +105,12 @@ def wrap_outputs(
         node = Node(op, tuple(nodes), attrs, shapes, tuple(y.dtype for y in ys))
         kept = [y.array for y in results]
         node.saved, node.memories = keep(op.keeps, kept, (None, *inputs), arrays)
+        if 0 in op.keeps:  # of outputs that people see, rules read none but the integer ones
+            node.memories += [y.memory for y in results if y.array.dtype.kind in "iub"]
         for i, y in enumerate(results):
             if y.array.dtype.kind in "fV":
                 y.node = Node(item, (node,), {"index": i}, y.array.shape, y.array.dtype)
-    if op.view:
+    if op.view and isinstance(inputs[0], Tensor):
         for i, y in enumerate(results):
             link(y, op, inputs[0], attrs, i)
     return results
@@ -108,13 +118,17 @@ def wrap_outputs(
 
 def explain(op: Op, inputs: tuple, attrs: dict, error: Exception) -> NoReturn:
     """Raise what the shape rule says of the operands; failing that, NumPy's own words."""
-    if isinstance(error, (AndonError, ZeroDivisionError)):
+    if isinstance(error, AndonError):
         raise error
     specs = [spec_of(x) if x is not None else None for x in inputs]
     if op.infer is not None:
-        op.infer(*specs, **attrs)  # raises what a person can read
-    given = ", ".join(map(str, specs))
-    kind = DTypeError if isinstance(error, (TypeError, OverflowError)) else type(error)
-    raise kind(f"{op}: {error}: {given}") from error
+        try:
+            op.infer(*specs, **attrs)
+        except AndonError as told:
+            raise told from None
+    kinds = {ValueError: ShapeError, IndexError: IndexingError, TypeError: DTypeError,
+             OverflowError: DTypeError}  # fmt: skip
+    kind = kinds.get(type(error), type(error))
+    raise kind(f"{op}: {error}: {', '.join(map(str, specs))}") from error
 
 

@@ -227,5 +227,8 @@ def largest(dtype: DType) -> int:
     return 1 if dtype.category == 0 else int(np.iinfo(dtype.numpy).max)
 
 
-for _fill in (uniform_, normal_, log_normal_, exponential_, cauchy_, geometric_, bernoulli_, random_):
+FILLS = (
+    uniform_, normal_, log_normal_, exponential_, cauchy_, geometric_, bernoulli_, random_
+)  # fmt: skip
+for _fill in FILLS:
     setattr(Tensor, _fill.__name__, _fill)
