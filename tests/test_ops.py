@@ -12,6 +12,7 @@ from cases import Case
 
 import andon
 import cases
+from andon.core.errors import GraphError
 from andon.core.op import Op, interpreters, using
 from andon.core.spec import spec_of
 
@@ -163,7 +164,10 @@ class Spy:
         hash(tuple(sorted(attrs)))
         hash(tuple(attrs.values()))
         specs = [spec_of(x) if x is not None else None for x in inputs]
-        inferred = op.infer(*specs, **attrs)
+        try:
+            inferred = op.infer(*specs, **attrs)
+        except GraphError:  # the shape depends on the data, and the rule says so
+            return result
         actual = [spec_of(y) for y in result] if isinstance(result, tuple) else spec_of(result)
         inferred = list(inferred) if isinstance(actual, list) else inferred
         assert inferred == actual, f"{op}: inferred {inferred}, was {actual}"
@@ -214,5 +218,6 @@ def test_every_op_has_a_row_a_doc_and_a_shape_rule():
 def test_a_composite_comes_with_every_input_kept():
     """Higher derivatives go through the composite, which reads all the inputs."""
     for op in every_op().values():
-        if op.composite is not None and op.vjp is not None and op.keeps != (-1,):
-            assert set(range(1, len(op.operands) + 1)) <= set(op.keeps), op
+        if op.composite is not None and op.vjp is not None:
+            kept = {abs(slot) for slot in op.keeps}
+            assert set(range(1, len(op.operands) + 1)) <= kept, op

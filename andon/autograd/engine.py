@@ -19,7 +19,7 @@ from ..core.dtype import dtype
 from ..core.errors import GradientError
 from ..core.memory import Memory
 from ..core.mode import mode
-from ..core.op import Op, Value, ancestors, clock, op, run_on_arrays, using
+from ..core.op import Interpreters, Op, Value, ancestors, clock, op, run_on_arrays, using
 from ..core.spec import Spec
 from ..ops.movement import sum_to
 
@@ -31,8 +31,9 @@ class Node(Value):
               and numbers, and Specs where a rule does not read the elements; None once freed
     memories  the memories of the saved arrays, to see whether one was changed since
     stamp     the time of recording, on the clock of in-place changes
-    hooks     functions that see, and may replace, the gradient that arrives here
-    tensor    for a leaf: a weak reference to the tensor whose `.grad` receives it
+    hooks     functions that see, and may replace, the gradient that arrives here; or None
+    tensor    a weak reference to the tensor whose `.grad` receives it: a leaf, or one that
+              `retain_grad` was called on
     """
 
     __slots__ = ("hooks", "memories", "saved", "stamp", "tensor")
@@ -78,13 +79,18 @@ def saved_by(node: Node) -> Any:
             f"backward: {node.op} was already differentiated and its values were freed: "
             "pass retain_graph=True to the first backward"
         )
+    check_unchanged(node)
+    return node.saved
+
+
+def check_unchanged(node: Node) -> None:
+    """Raise if a value that `node` saved was changed in place since."""
     for memory in node.memories:
         if memory.changed > node.stamp:
             raise GradientError(
                 f"backward: {node.op} needs a value that an in-place operation has changed "
                 f"since: its result is {describe(node)}"
             )
-    return node.saved
 
 
 def describe(node: Node) -> str:
@@ -119,7 +125,7 @@ class Pass:
             g = self.grads.get(node)
             if g is None or not (self.wanted is None or node in self.wanted):
                 continue
-            if node.hooks:
+            if node.hooks is not None:
                 g = self.grads[node] = self.call_hooks(node, g)
             if node not in self.targets:
                 del self.grads[node]
@@ -181,11 +187,8 @@ class Pass:
                 self.owned.add(x)
 
     def call_hooks(self, node: Node, g: Any) -> Any:
-        tensor = Tape.tensor(np.array(g))
-        for hook in list(node.hooks or ()):
-            replaced = hook(tensor)
-            tensor = tensor if replaced is None else replaced
-        return tensor.array
+        with using(Interpreters.default):  # hooks are given tensors, and compute with them
+            return through_hooks(node, Tape.tensor(np.array(g))).array
 
     def arrive(self, leaf: Node, g: Any) -> None:
         """Add to the leaf's `.grad`, which must not share memory with any other gradient."""
@@ -193,11 +196,9 @@ class Pass:
         if tensor is None or self.targets:
             return
         if tensor.grad is not None:
-            np.add(tensor.grad.array, g, out=tensor.grad.array)
-            tensor.grad.memory.touch()
+            add_to_grad(tensor, g)
             return
-        # 3 references: the caller's, ours and getrefcount's own
-        alone = type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= 3
+        alone = type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= ALONE
         tensor.grad = Tape.tensor(g if alone else np.array(g))
 
 
@@ -243,15 +244,47 @@ class TensorPass(Pass):
         self.grads[x] = g if before is None else before + g
 
     def call_hooks(self, node: Node, g: Any) -> Any:
-        for hook in list(node.hooks or ()):
-            replaced = hook(g)
-            g = g if replaced is None else replaced
-        return g
+        return through_hooks(node, g)
 
     def arrive(self, leaf: Node, g: Any) -> None:
         tensor = leaf.tensor() if leaf.tensor is not None else None
         if tensor is not None and not self.targets:
             tensor.grad = g if tensor.grad is None else tensor.grad + g
+
+
+def through_hooks(node: Node, g: Any) -> Any:
+    """`g` after the hooks of `node`, the last of which is `retain_grad`, have seen it."""
+    for hook in list(node.hooks or ()):
+        replaced = hook(g)
+        if replaced is not None:
+            if not hasattr(replaced, "array") or tuple(replaced.shape) != tuple(g.shape):
+                given = getattr(replaced, "spec", type(replaced).__name__)
+                raise GradientError(f"hook: must return a gradient like {g.spec}: {given}")
+            g = replaced
+    tensor = node.tensor() if node.op is not None and node.tensor is not None else None
+    if tensor is not None:
+        tensor.grad = g if tensor.grad is None else tensor.grad + g
+    return g
+
+
+def add_to_grad(tensor: Any, g: Any) -> None:
+    """Add the array `g` to the elements of `tensor.grad`, which is not None."""
+    np.add(tensor.grad.array, g, out=tensor.grad.array)
+    tensor.grad.memory.touch()
+
+
+def references(g: Any) -> int:
+    """What `getrefcount` says of an argument; it differs between versions of Python."""
+    return sys.getrefcount(g)
+
+
+def references_of_one() -> int:
+    """What `references` says of an array that nobody holds but the function calling it."""
+    g = np.empty(1)
+    return references(g)
+
+
+ALONE = references_of_one()
 
 
 class Tape:

@@ -71,7 +71,7 @@ OF_NAME = {d.name: d for d in DTYPES} | {
     "half": float16, "float": float32, "double": float64,
     "short": int16, "int": int32, "long": int64,
 }  # fmt: skip
-OF_PYTHON = {bool: bool_, int: int64, float: float32}
+OF_PYTHON = {bool: bool_, int: int64, float: float64}
 
 _default = [float32]
 
@@ -84,14 +84,19 @@ def dtype(given: Any) -> DType:
     """
     if isinstance(given, DType):
         return given
-    if given is float:
-        return _default[0]
     found = OF_PYTHON.get(given) if isinstance(given, type) else None
     if found is None and isinstance(given, str):
         found = OF_NAME.get(given)
     if found is None:
         found = _of_numpy(given)
     return found
+
+
+def dtype_of_number(x: Any) -> DType:
+    """What a Python bool, int or float counts as beside tensors."""
+    if isinstance(x, bool):
+        return bool_
+    return int64 if isinstance(x, int) else _default[0]
 
 
 def _of_numpy(given: Any) -> DType:
@@ -156,7 +161,7 @@ def result_type(*operands: Any) -> DType:
 
 def _level(x: Any) -> tuple[int, DType]:
     if isinstance(x, (bool, int, float)) and not isinstance(x, np.generic):
-        return 2, dtype(type(x))
+        return 2, dtype_of_number(x)
     return (0 if x.ndim else 1), dtype(x.dtype)
 
 

@@ -7,12 +7,13 @@ normalising dims, filling in a -1.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .dtype import DType, dtype
+from .dtype import DType, dtype, dtype_of_number
 from .errors import DTypeError, IndexingError, ShapeError
 
 Shape = tuple[int, ...]
@@ -39,7 +40,7 @@ class Spec(NamedTuple):
 def spec_of(x: Any) -> Spec:
     """The Spec of a tensor, a value, an array or a Python number."""
     if isinstance(x, (bool, int, float)) and not isinstance(x, np.generic):
-        return Spec((), dtype(type(x)))
+        return Spec((), dtype_of_number(x))
     return Spec(tuple(x.shape), dtype(x.dtype))
 
 
@@ -63,8 +64,8 @@ def normal_dim(dim: int, ndim: int, op: str = "dim") -> int:
     2
     """
     try:
-        dim = dim.__index__()
-    except AttributeError:
+        dim = operator.index(dim)
+    except TypeError:
         raise DTypeError(f"{op}: dim must be an int: {dim!r}") from None
     n = max(ndim, 1)
     if not -n <= dim < n:
@@ -113,4 +114,7 @@ def sizes_from(args: tuple) -> Shape:
     """The sizes of `f(2, 3)` or `f((2, 3))`: both spellings are PyTorch's."""
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = tuple(args[0])
-    return tuple(n if isinstance(n, int) else n.__index__() for n in args)
+    try:
+        return tuple(n if isinstance(n, int) else operator.index(n) for n in args)
+    except TypeError:
+        raise DTypeError(f"sizes: must be ints: {list(args)}") from None

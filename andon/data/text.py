@@ -49,13 +49,13 @@ class TokenDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         start = checked_index(index, len(self), type(self).__name__)
-        window = self.tokens[start : start + self.block_size + 1].astype(np.int64)
-        return from_numpy(window[:-1]), from_numpy(window[1:])
+        x = self.tokens[start : start + self.block_size]
+        y = self.tokens[start + 1 : start + 1 + self.block_size]
+        return from_numpy(x.astype(np.int64)), from_numpy(y.astype(np.int64))
 
     def __getitems__(self, indices: Sequence[int]) -> Rows:
         starts = [checked_index(i, len(self), type(self).__name__) for i in indices]
-        size = self.block_size + 1
-        windows = np.lib.stride_tricks.sliding_window_view(self.tokens, size)[starts]  # (B, T + 1)
+        windows = self.tokens[np.add.outer(starts, np.arange(self.block_size + 1))]  # (B, T + 1)
         x, y = windows[:, :-1].astype(np.int64), windows[:, 1:].astype(np.int64)
         return Rows(from_numpy(x), from_numpy(y))
 
@@ -98,7 +98,7 @@ def smallest_dtype(size: int) -> np.dtype:
 
 def checked_tokens(tokens: Any) -> np.ndarray:
     """`tokens` as an array of integers >= 0, as compact as it was, or more so."""
-    array = getattr(tokens, "array", tokens)
+    array = tokens.array if isinstance(tokens, Tensor) else tokens
     if not isinstance(array, np.ndarray):
         array = np.array(array)
         if array.dtype.kind == "i" and array.size and array.min() >= 0:

@@ -24,6 +24,13 @@ from ..ops.conv import (
 from ..ops.cross_entropy import cross_entropy, nll_loss
 from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.embedding import embedding, embedding_bag, one_hot
+from ..ops.interpolate import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+)
 from ..ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

@@ -62,9 +62,7 @@ class ChannelNorm(Module):
     def check_input(self, input: Tensor) -> None:
         if input.ndim not in self.dims:
             allowed = " or ".join(map(str, self.dims))
-            raise ShapeError(
-                f"{type(self).__name__}: expects {allowed} dims: {list(input.shape)}"
-            )
+            raise ShapeError(f"{type(self).__name__}: expects {allowed} dims: {list(input.shape)}")
 
     def extra_repr(self) -> str:
         return (

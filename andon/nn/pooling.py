@@ -173,6 +173,12 @@ class LPPool2d(LPPool):
     function = staticmethod(F.lp_pool2d)
 
 
+class LPPool3d(LPPool):
+    """Power-average pooling of (B, C, D, H, W)."""
+
+    function = staticmethod(F.lp_pool3d)
+
+
 class AdaptiveAvgPool(Module):
     """The means of windows chosen so that the output has `output_size`."""
 
@@ -239,3 +245,46 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool):
     """Adaptive max pooling of (B, C, D, H, W)."""
 
     function = staticmethod(F.adaptive_max_pool3d)
+
+
+class MaxUnpool(Module):
+    """The inverse of max pooling: each element back where it was, zeros elsewhere."""
+
+    function: Callable
+    spatial: int
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
+        super().__init__()
+        self.kernel_size = each_dim(kernel_size, self.spatial)
+        self.stride = self.kernel_size if stride is None else each_dim(stride, self.spatial)
+        self.padding = each_dim(padding, self.spatial)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return self.function(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+    def extra_repr(self) -> str:
+        return listed(self, "kernel_size", "stride", "padding")
+
+
+class MaxUnpool1d(MaxUnpool):
+    """Max unpooling of (B, C, L)."""
+
+    spatial, function = 1, staticmethod(F.max_unpool1d)
+
+
+class MaxUnpool2d(MaxUnpool):
+    """Max unpooling of (B, C, H, W)."""
+
+    spatial, function = 2, staticmethod(F.max_unpool2d)
+
+
+class MaxUnpool3d(MaxUnpool):
+    """Max unpooling of (B, C, D, H, W)."""
+
+    spatial, function = 3, staticmethod(F.max_unpool3d)
+
+
+def each_dim(given: Any, spatial: int) -> tuple[int, ...]:
+    return (given,) * spatial if isinstance(given, int) else tuple(given)

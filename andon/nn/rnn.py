@@ -110,7 +110,6 @@ class RNNBase(Module):
 
     gates = 1
     states = 1  # how many tensors a state consists of
-    proj_size = 0
 
     def __init__(
         self,
@@ -121,13 +120,14 @@ class RNNBase(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         device: Any = None,
         dtype: Any = None,
     ):
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
-        self.bidirectional = bidirectional
+        self.bidirectional, self.proj_size = bidirectional, proj_size
         self.check()
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         for layer in range(num_layers):
@@ -144,8 +144,10 @@ class RNNBase(Module):
             )
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"{name}: dropout must be between 0 and 1: {self.dropout}")
-        if not 0 <= self.proj_size < self.hidden_size:
-            raise ValueError(f"{name}: proj_size must be below hidden_size: {self.proj_size}")
+        if not 0 <= self.proj_size < self.hidden_size or self.proj_size and self.states == 1:
+            raise ValueError(
+                f"{name}: proj_size must be below hidden_size, and is for LSTM: {self.proj_size}"
+            )
 
     def make_parameters(self, layer: int, suffix: str, made: dict) -> None:
         """The weights and biases of one layer in one direction."""
@@ -271,8 +273,8 @@ class RNN(RNNBase):
         self, input_size: int, hidden_size: int, num_layers: int = 1,
         nonlinearity: str = "tanh", *args: Any, **kwargs: Any,
     ):  # fmt: skip
-        self.__dict__["nonlinearity"] = checked_nonlinearity(nonlinearity, "RNN")
         super().__init__(input_size, hidden_size, num_layers, *args, **kwargs)
+        self.nonlinearity = checked_nonlinearity(nonlinearity, "RNN")
 
     def step(self, x: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
         return (tanh_step if self.nonlinearity == "tanh" else relu_step)(x, state, w, b)
@@ -287,11 +289,6 @@ class LSTM(RNNBase):
     """
 
     gates, states = 4, 2
-
-    def __init__(self, *args: Any, proj_size: int = 0, **kwargs: Any):
-        self.__dict__["proj_size"] = proj_size
-        super().__init__(*args, **kwargs)
-
     step = staticmethod(lstm_step)
 
 

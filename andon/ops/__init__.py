@@ -135,8 +135,77 @@ from .join import cat as concat
 from .join import cat as concatenate
 from .join import vstack as row_stack
 
+# conv
+from .conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+
+# einsum
+from .einsum import einsum
+
+# interpolate
+from .interpolate import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+)
+
 # linalg
-from .linalg import matmul
+from .decomposition import qr
+from .linalg import (
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    bmm,
+    chain_matmul,
+    cross,
+    dot,
+    ger,
+    inner,
+    kron,
+    matmul,
+    mm,
+    mv,
+    outer,
+    tensordot,
+    vdot,
+)
+from .singular_values import pinv as pinverse
+from .solve import cholesky, cholesky_solve, det, logdet, matrix_power, slogdet
+from .solve import inv as inverse
+
+# pool
+from .avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+)
+from .max_pool import (
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 
 # logic
 from .logic import (
@@ -213,7 +282,6 @@ from .counting import bincount, histc, unique, unique_consecutive
 from .largest import amax, amin, aminmax, argmax, argmin, max, min
 from .moments import mean, nanmean, std, std_mean, var, var_mean
 from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
-from .vector_norm import dist, norm
 
 # scan
 from .scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
@@ -229,6 +297,7 @@ from .softmax import log_softmax, softmax
 from .batch_norm import batch_norm, group_norm, instance_norm
 from .distance import cosine_similarity, pairwise_distance
 from .norm import layer_norm, rms_norm
+from .vector_norm import dist, norm  # after `.norm`, whose name the function takes
 
 # loss
 from .loss import (

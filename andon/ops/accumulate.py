@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 ENOUGH = 4096  # elements from which on a product with ones is faster than NumPy's sum
+AT_ONCE = 1024  # terms that a product adds up one by one; more would lose accuracy
 
 
 def in_float32(reference: Callable) -> Callable:
@@ -43,11 +44,20 @@ def by_product(x, dim):
     count, ndim = len(dim), x.ndim
     if dim == tuple(range(count)):
         rows = math.prod(x.shape[:count])
-        y = np.ones(rows, x.dtype) @ x.reshape(rows, -1)
-        return y.reshape(x.shape[count:])
+        return sum_of_rows(x.reshape(rows, x.size // rows)).reshape(x.shape[count:])
     if dim == tuple(range(ndim - count, ndim)):
         columns = math.prod(x.shape[ndim - count :])
-        if columns <= ENOUGH:  # beyond, NumPy's pairwise sum is more accurate
+        if columns <= AT_ONCE:
             y = x.reshape(-1, columns) @ np.ones(columns, x.dtype)
             return y.reshape(x.shape[: ndim - count])
     return None
+
+
+def sum_of_rows(x):
+    """The rows of a matrix added up: in blocks, and the sums of the blocks likewise."""
+    rows, columns = x.shape
+    if rows <= AT_ONCE:
+        return np.ones(rows, x.dtype) @ x
+    whole = rows // AT_ONCE * AT_ONCE
+    parts = np.ones(AT_ONCE, x.dtype) @ x[:whole].reshape(-1, AT_ONCE, columns)
+    return sum_of_rows(parts) + sum_of_rows(x[whole:])

@@ -336,4 +336,4 @@ def with_bias(y, bias):
         raise ShapeError(
             f"conv: the bias must have {y.shape[1]} elements, one per channel: {spec_of(bias)}"
         )
-    return y + reshape.apply(bias, shape=(-1, *(1 for _ in y.shape[2:])))
+    return y + reshape.apply(bias, shape=(y.shape[1], *(1 for _ in y.shape[2:])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def add_rows(y, indices, rows):
     order = np.argsort(indices, kind="stable")
     ordered, rows = indices[order], rows[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1)).tolist()
-    for start, stop in zip(starts, [*starts[1:], len(ordered)], strict=True):
+    for start, stop in pairwise([*starts, len(ordered)]):
         y[ordered[start]] += np.add.reduce(rows[start:stop], axis=0)
 
 

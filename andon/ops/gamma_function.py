@@ -31,7 +31,7 @@ def zeta_values(s, q):
         total = total + np.power(q + n, -s)
     q = q + SHIFTS
     term = np.power(q, -s)
-    total = total + term * q / (s - 1) + term / 2
+    total = total + np.power(q, 1 - s) / (s - 1) + term / 2
     rising = s * term / q  # s (s + 1) … (s + 2k) / q^(s + 2k + 1) (2k + 2)!
     for k, b in enumerate(BERNOULLI):
         total = total + b * rising / math.factorial(2 * k + 2)
@@ -105,7 +105,7 @@ def polygamma_values(n, x):
         cotangent = np.polynomial.Polynomial([-1, 0, -1]) * cotangent.deriv()
     c = 1 / np.tan(math.pi * (x - np.rint(x)))
     reflected = -sign * value - math.pi ** (n + 1) * cotangent(c)
-    return np.where(x < 0.5, np.where(x == np.rint(x), np.inf, reflected), value)
+    return np.where(x < 0.5, np.where(x == np.rint(x), sign * np.inf, reflected), value)
 
 
 # The ops

@@ -7,9 +7,11 @@ lists among the indices, a `take` of what they list. That is PyTorch's order, no
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
+from ..core.dtype import bool_, int8, int16, int32, int64
 from ..core.errors import IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, spec_of
@@ -158,7 +160,7 @@ def put(x, value, *indices, dims, accumulate):
 
 
 @put.spec
-def put_spec(x, value, *indices, dims, accumulate):
+def put_spec(x, value, *indices, dims, accumulate=False):
     taken = take_spec(x, *indices, dims=dims).shape
     if broadcast_shapes(taken, value.shape, op="index_put") != taken:
         raise ShapeError(f"index_put: the value does not fit: {value} into {list(taken)}")
@@ -194,12 +196,13 @@ def split_index(x, index):
     entries = fill_ellipsis(entries, x.ndim - used)
     basic, lists, dims, dim = [], [], [], 0
     for part in entries:
-        if isinstance(part, np.ndarray):
-            arrays = part.nonzero() if part.dtype.kind == "b" and part.ndim else (part,)
-            if part.dtype.kind == "b":
+        if hasattr(part, "ndim"):
+            arrays = (part,)
+            if is_mask(part):
                 check_mask(part, x, basic)
+                arrays = np.atleast_1d(getattr(part, "array", part)).nonzero()
             for array in arrays:
-                basic.append((None, None, None))
+                basic.append((None, None, None) if part.ndim else None)
                 lists.append(array)
                 dims.append(dim)
                 dim += 1
@@ -211,36 +214,55 @@ def split_index(x, index):
 
 
 def entry(part):
-    """One part of an index in normal form: int, None, ..., (start, stop, step) or an array."""
+    """One part of an index in normal form: int, None, ..., (start, stop, step), or what has a
+    shape: a tensor or an array.
+
+    A single boolean has no dims: it is a new dim of size 1, which is taken or is not.
+    """
     if part is None or part is Ellipsis or type(part) is int:
         return part
     if isinstance(part, slice):
-        start, stop, step = (None if n is None else to_int(n) for n in
-                             (part.start, part.stop, part.step))  # fmt: skip
+        start, stop, step = map(bound, (part.start, part.stop, part.step))
         if step is not None and step <= 0:
             raise IndexingError(f"index: slices need a step > 0: {part}")
         return start, stop, step
-    array = np.asarray(getattr(part, "array", part))
-    if array.size == 0 and array.dtype.kind == "f":
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iub":
-        raise IndexingError(f"index: tensors must hold integers or booleans: {array.dtype}")
-    if array.ndim == 0 and array.dtype.kind != "b":
-        return int(array)
-    if array.dtype.kind == "b" and array.ndim == 0:
-        raise IndexingError("index: a single boolean is not an index here: use x[None] or x[:0]")
-    return array.astype(np.int64) if array.dtype.kind == "u" else array
+    if not hasattr(part, "ndim"):
+        part = array_of_list(part)
+    if part.dtype not in INDEX_DTYPES:
+        raise IndexingError(f"index: tensors must hold integers or booleans: {part.dtype}")
+    return part if part.ndim or is_mask(part) else int(part)
 
 
-def to_int(n):
-    return n if type(n) is int else n.__index__()
+INDEX_DTYPES = {bool_, int8, int16, int32, int64}
+INDEX_DTYPES |= {d.numpy for d in INDEX_DTYPES}
+
+
+def array_of_list(part):
+    try:
+        array = np.asarray(part)
+    except ValueError as error:
+        raise IndexingError(f"index: {error}: {part!r}") from None
+    return array if array.size else array.astype(np.int64)
+
+
+def is_mask(part):
+    """Whether an entry with a shape is boolean: it says which, not where."""
+    return part.dtype in (bool_, bool_.numpy)
+
+
+def bound(n):
+    """A number of a slice, as an int."""
+    try:
+        return None if n is None else operator.index(n)
+    except TypeError:
+        raise IndexingError(f"index: slices are made of ints: {n!r}") from None
 
 
 def consumed(part):
     """How many dims a part of an index uses up."""
     if part is None or part is Ellipsis:
         return 0
-    return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
+    return part.ndim if hasattr(part, "ndim") and is_mask(part) else 1
 
 
 def fill_ellipsis(entries, missing):
@@ -257,7 +279,7 @@ def check_mask(mask, x, before):
     """A boolean index must have exactly the sizes of the dims that it indexes."""
     first = sum(1 for part in before if part is not None)
     sizes = tuple(x.shape[first : first + mask.ndim])
-    if mask.shape != sizes:
+    if tuple(mask.shape) != sizes:
         raise IndexingError(
             f"index: a mask of sizes {list(mask.shape)} for dims of sizes {list(sizes)}"
         )

@@ -95,10 +95,11 @@ def resize(x, dim: int, out: int, scale: float | None, mode: str, align_corners:
     else:
         indices, weights = linear(position, L)
     column = (-1, *(1 for _ in x.shape[dim + 1 :]))
-    y = 0.0
+    y = None
     for index, weight in zip(indices, weights, strict=True):
         weight = weight.astype(as_dtype(x.dtype).numpy).reshape(column)
-        y = take.apply(x, index, dims=(dim,)) * weight + y
+        part = take.apply(x, index, dims=(dim,)) * weight
+        y = part if y is None else y + part
     return y
 
 
@@ -159,7 +160,7 @@ def pixel_shuffle(input, upscale_factor):
     *batch, C, H, W = image_shape("pixel_shuffle", input)
     if r < 1 or C % (r * r):
         raise ShapeError(f"pixel_shuffle: channels must divide by {r}²: {spec_of(input)}")
-    x = reshape.apply(input, shape=(-1, C // (r * r), r, r, H, W))
+    x = reshape.apply(input, shape=(math.prod(batch), C // (r * r), r, r, H, W))
     x = permute.apply(x, dims=(0, 1, 4, 2, 5, 3))  # (B, C, H, r, W, r)
     return reshape.apply(x, shape=(*batch, C // (r * r), H * r, W * r))
 
@@ -170,7 +171,7 @@ def pixel_unshuffle(input, downscale_factor):
     *batch, C, H, W = image_shape("pixel_unshuffle", input)
     if r < 1 or H % r or W % r:
         raise ShapeError(f"pixel_unshuffle: the sizes must divide by {r}: {spec_of(input)}")
-    x = reshape.apply(input, shape=(-1, C, H // r, r, W // r, r))
+    x = reshape.apply(input, shape=(math.prod(batch), C, H // r, r, W // r, r))
     x = permute.apply(x, dims=(0, 1, 3, 5, 2, 4))  # (B, C, r, r, H, W)
     return reshape.apply(x, shape=(*batch, C * r * r, H // r, W // r))
 

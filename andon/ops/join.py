@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from ..core.dtype import promote_types
-from ..core.errors import IndexingError, ShapeError
+from ..core.errors import DTypeError, IndexingError, ShapeError
 from ..core.op import op, to_common_dtype
 from ..core.spec import Spec, normal_dim
 from .index import view as index_view
@@ -45,9 +45,12 @@ def cat_call(tensors, dim=0):
 def sequence(tensors, name):
     """The tensors to join, of which there must be at least one."""
     if not isinstance(tensors, (list, tuple)):
-        raise ShapeError(f"{name}: expects a list of tensors: {type(tensors).__name__}")
+        raise DTypeError(f"{name}: expects a list of tensors: {type(tensors).__name__}")
     if not tensors:
         raise ShapeError(f"{name}: needs at least one tensor: []")
+    for x in tensors:
+        if not hasattr(x, "ndim"):
+            raise DTypeError(f"{name}: expects a list of tensors: {type(x).__name__} in it")
     return tensors
 
 

@@ -28,13 +28,13 @@ from .reduce import reduced_dims, spread, sum
 @op
 def amax(x, *, dim, keepdim):
     """The largest element over the dims in `dim`; NaN if there is one."""
-    return np.max(x, axis=dim, keepdims=keepdim)
+    return np.maximum.reduce(x, axis=dim, keepdims=keepdim)
 
 
 @op
 def amin(x, *, dim, keepdim):
     """The smallest element over the dims in `dim`; NaN if there is one."""
-    return np.min(x, axis=dim, keepdims=keepdim)
+    return np.minimum.reduce(x, axis=dim, keepdims=keepdim)
 
 
 @amax.signature
@@ -84,13 +84,13 @@ def aminmax(x, *, dim=None, keepdim=False):
 @op
 def argmax(x, *, dim, keepdim):
     """The index of the largest element along `dim`, the first of equal ones; or of a NaN."""
-    return np.argmax(x, axis=dim, keepdims=keepdim).astype(np.int64)
+    return x.argmax(dim, keepdims=keepdim)
 
 
 @op
 def argmin(x, *, dim, keepdim):
     """The index of the smallest element along `dim`, the first of equal ones; or of a NaN."""
-    return np.argmin(x, axis=dim, keepdims=keepdim).astype(np.int64)
+    return x.argmin(dim, keepdims=keepdim)
 
 
 @argmax.signature

@@ -61,7 +61,7 @@ def matmul_spec(a, b):
     return Spec((*batch, *m, *n), a.dtype)
 
 
-@matmul.grad
+@matmul.grad(keeps=("a", "b"))
 def matmul_grad(g, y, a, b, needs):
     if a.ndim == 1 or b.ndim == 1:
         return vector_grad(g, a, b)

@@ -111,9 +111,9 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
 
 
 @elementwise(grad=(lambda g, x, t: g * (sigmoid(x) - t), lambda g, x: -g * x))
-def cross_entropy_of_logit(input, t):
-    """-t log σ(input) - (1 - t) log(1 - σ(input)), as max(input, 0) - input t + log(1 + exp(-|input|))."""
-    return np.maximum(input, 0) - input * t + np.log1p(np.exp(-np.abs(input)))
+def cross_entropy_of_logit(x, t):
+    """-t log σ(x) - (1 - t) log(1 - σ(x)), as max(x, 0) - x t + log(1 + exp(-|x|))."""
+    return np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
 
 
 def binary_cross_entropy_with_logits(

@@ -12,6 +12,7 @@ from ..core.op import interpreters
 from . import (
     arithmetic,
     counting,
+    decomposition,
     diagonals,
     elementwise,
     extremes,
@@ -29,6 +30,8 @@ from . import (
     reorder,
     repetition,
     scan,
+    singular_values,
+    solve,
     sorting,
     vector_norm,
     windows,
@@ -233,6 +236,20 @@ class Methods:
     minimum = extremes.minimum
     nan_to_num = extremes.nan_to_num
     sign = sgn = extremes.sign
+
+    # linalg
+
+    matmul = linalg.matmul
+    mm, bmm, mv, dot, vdot = linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.vdot
+    inner, outer, ger, kron = linalg.inner, linalg.outer, linalg.ger, linalg.kron
+    addmm, addmv, addr = linalg.addmm, linalg.addmv, linalg.addr
+    baddbmm, addbmm = linalg.baddbmm, linalg.addbmm
+    cross = linalg.cross
+    inverse, pinverse = solve.inv, singular_values.pinv
+    det, logdet, slogdet = solve.det, solve.logdet, solve.slogdet
+    cholesky, cholesky_solve = solve.cholesky, solve.cholesky_solve
+    matrix_power = solve.matrix_power
+    qr = decomposition.qr
 
     # logic
 

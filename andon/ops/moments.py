@@ -73,9 +73,10 @@ def var(x, *, dim, correction, keepdim):
     """Σ (x - mean)² / (n - correction) over the dims in `dim`, n elements each."""
     check_floating(x, "var")
     n = size_along(x, dim)
-    centred = x - add_up(x, dim=dim, keepdim=True) / x.dtype.type(n)
+    centred = np.asarray(x - add_up(x, dim=dim, keepdim=True) / x.dtype.type(n))
+    squares = np.square(centred, out=centred)
     freedom = x.dtype.type(max(n - correction, 0))
-    return np.divide(add_up(centred * centred, dim=dim, keepdim=keepdim), freedom)
+    return np.divide(add_up(squares, dim=dim, keepdim=keepdim), freedom)
 
 
 @op

@@ -162,9 +162,10 @@ def count_nonzero(x, dim=None):
 @in_float32
 def logsumexp(x, *, dim, keepdim):
     """log Σ exp x over the dims in `dim`, without overflow."""
-    top = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
+    top = np.maximum.reduce(x, axis=dim, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
-    y = np.log(np.exp(x - top).sum(axis=dim, keepdims=True)) + top
+    below = np.asarray(x - top)
+    y = np.log(np.add.reduce(np.exp(below, out=below), axis=dim, keepdims=True)) + top
     return y if keepdim else y.reshape(drop_dims(x.shape, dim, False))
 
 

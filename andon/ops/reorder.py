@@ -66,7 +66,7 @@ def roll_call(x, shifts, dims=None):
     dims = tuple(normal_dim(d, x.ndim, "roll") for d in sizes_from((dims,)))
     if len(dims) != len(shifts):
         raise ShapeError(f"roll: a shift for each dim expected: {list(shifts)}, {list(dims)}")
-    return roll.apply(x, shifts=shifts, dims=dims[: x.ndim])
+    return roll.apply(x, shifts=shifts, dims=dims) if x.ndim else clone.apply(x)
 
 
 @roll.spec

@@ -28,14 +28,14 @@ from .reorder import flip
 @in_float32
 def cumsum(x, *, dim):
     """y[i] = x[0] + … + x[i] along `dim`. Integers and booleans add up to int64."""
-    return np.cumsum(x, axis=dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype)
+    return x.cumsum(dim, np.int64 if x.dtype.kind in "biu" else x.dtype)
 
 
 @op
 @in_float32
 def cumprod(x, *, dim):
     """y[i] = x[0] · … · x[i] along `dim`. Integers and booleans multiply to int64."""
-    return np.cumprod(x, axis=dim, dtype=np.int64 if x.dtype.kind in "biu" else x.dtype)
+    return x.cumprod(dim, np.int64 if x.dtype.kind in "biu" else x.dtype)
 
 
 @cumsum.signature

@@ -91,28 +91,28 @@ def softmax_grad(g, y, x, *, dim):
 
 
 @op
-def softmax_backward(g, y, *, dim):
-    """y (g - Σ g y): the gradient of softmax, given its result y."""
-    return along(softmax_backward_rows, dim, g, y)
+def softmax_backward(g, p, *, dim):
+    """p (g - Σ g p): the gradient of softmax, given its result p."""
+    return along(softmax_backward_rows, dim, g, p)
 
 
-def softmax_backward_rows(g, y):
+def softmax_backward_rows(g, p):
     gx = np.empty_like(g)
     for part in blocks(*g.shape):
-        inner = np.einsum("ij,ij->i", g[part], y[part])
+        inner = np.einsum("ij,ij->i", g[part], p[part])
         np.subtract(g[part], inner[:, None], out=gx[part])
-        gx[part] *= y[part]
+        gx[part] *= p[part]
     return gx
 
 
 softmax_backward.spec(same_as_first)
 
 
-@softmax_backward.grad(keeps=("g", "y"))
-def softmax_backward_grad(h, z, g, y, *, dim):
-    inner = sum.apply(g * y, dim=(dim,), keepdim=True)
-    outer = sum.apply(h * y, dim=(dim,), keepdim=True)
-    return softmax_backward.apply(h, y, dim=dim), h * (g - inner) - g * outer
+@softmax_backward.grad(keeps=("g", "p"))
+def softmax_backward_grad(h, y, g, p, *, dim):
+    inner = sum(g * p, dim, True)
+    outer = sum(h * p, dim, True)
+    return softmax_backward.apply(h, p, dim=dim), h * (g - inner) - g * outer
 
 
 @op
@@ -143,15 +143,15 @@ def log_softmax_grad(g, y, x, *, dim):
 
 
 @op
-def log_softmax_backward(g, y, *, dim):
-    """g - exp(y) Σ g: the gradient of log_softmax, given its result y."""
-    return along(log_softmax_backward_rows, dim, g, y)
+def log_softmax_backward(g, logp, *, dim):
+    """g - exp(logp) Σ g: the gradient of log_softmax, given its result."""
+    return along(log_softmax_backward_rows, dim, g, logp)
 
 
-def log_softmax_backward_rows(g, y):
+def log_softmax_backward_rows(g, logp):
     gx = np.empty_like(g)
     for part in blocks(*g.shape):
-        np.exp(y[part], out=gx[part])
+        np.exp(logp[part], out=gx[part])
         gx[part] *= -g[part].sum(axis=1, keepdims=True)
         gx[part] += g[part]
     return gx
@@ -160,11 +160,11 @@ def log_softmax_backward_rows(g, y):
 log_softmax_backward.spec(same_as_first)
 
 
-@log_softmax_backward.grad(keeps=("g", "y"))
-def log_softmax_backward_grad(h, z, g, y, *, dim):
-    p = exp(y)
-    outer = sum.apply(h * p, dim=(dim,), keepdim=True)
-    return h - outer, -h * p * sum.apply(g, dim=(dim,), keepdim=True)
+@log_softmax_backward.grad(keeps=("g", "logp"))
+def log_softmax_backward_grad(h, y, g, logp, *, dim):
+    p = exp(logp)
+    outer = sum(h * p, dim, True)
+    return h - outer, -h * p * sum(g, dim, True)
 
 
 def softmin(x, dim=None, dtype=None):

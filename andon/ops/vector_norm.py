@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import DTypeError
 from ..core.op import op
-from .accumulate import add_up, in_float32
+from .accumulate import AT_ONCE, add_up, in_float32
 from .arithmetic import pow
 from .extremes import abs, sign
 from .keywords import numpy_keywords
@@ -27,9 +27,18 @@ def power_norm(x, *, p, dim, keepdim):
     Its gradient at 0 is taken to be 0.
     """
     check_floating(x, "norm")
+    if p == 2 and len(dim) == x.ndim and x.flags.c_contiguous:
+        return np.full((1,) * x.ndim * keepdim, math.sqrt(sum_of_squares(x.reshape(-1))), x.dtype)
     if p == 2:
         return np.sqrt(add_up(x * x, dim=dim, keepdim=keepdim))
     return np.power(add_up(np.abs(x) ** p, dim=dim, keepdim=keepdim), 1 / p)
+
+
+def sum_of_squares(x):
+    """Σ x² of a vector, in one pass; added up in double precision from row to row."""
+    whole = len(x) // AT_ONCE * AT_ONCE
+    rows, rest = x[:whole].reshape(-1, AT_ONCE), x[whole:]
+    return float(np.add.reduce(np.vecdot(rows, rows), dtype=np.float64)) + float(rest @ rest)
 
 
 power_norm.spec(moment_spec("norm"))

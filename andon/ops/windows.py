@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..core.errors import ShapeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dim
+from .join import narrow
 from .movement import reshape, squeeze, unsqueeze
 from .sliding_window import (
     both_sides,
@@ -46,8 +47,8 @@ def unfolded(x, dim, size, step):
 
 @unfold.signature
 def unfold_call(x, dimension, size, step):
-    if x.ndim == 0:
-        x = reshape.apply(x, shape=(1,))
+    if x.ndim == 0:  # PyTorch's result for it is a window of 1, or of 0
+        return narrow(reshape.apply(x, shape=(1,)), 0, 0, size)
     dim = normal_dim(dimension, x.ndim, "unfold")
     if step <= 0 or size < 0:
         raise ShapeError(f"unfold: size >= 0 and step > 0 expected: {size}, {step}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..core.dtype import DType, bool_, dtype, get_default_dtype, int64
+from ..core.dtype import DType, dtype_of_number, float64, get_default_dtype, int64, promote_types
+from ..core.dtype import dtype as as_dtype
 from ..core.errors import DTypeError, ShapeError
 from ..core.spec import sizes_from
 from .device import available
@@ -31,10 +33,10 @@ def tensor(
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing memory where it is an array or a tensor already."""
     available(device)
+    if isinstance(data, np.ndarray):
+        data = from_numpy(data)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    if isinstance(data, np.ndarray) and dtype is None:
-        return from_numpy(data)
+        return data if dtype is None else data.to(as_dtype(dtype))
     return wrap(copy_of(data, dtype))
 
 
@@ -42,8 +44,16 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of `array`."""
     if not isinstance(array, np.ndarray):
         raise DTypeError(f"from_numpy: expects an array: {type(array).__name__}")
-    dtype(array.dtype)  # raises if andon has no such dtype
+    as_dtype(array.dtype)  # raises if andon has no such dtype
     return wrap(array)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor on the memory of `source`, any array or tensor that speaks DLPack."""
+    try:
+        return from_numpy(np.from_dlpack(source))
+    except (BufferError, RuntimeError, AttributeError) as error:
+        raise DTypeError(f"from_dlpack: {error}: {type(source).__name__}") from None
 
 
 def copy_of(data: Any, wanted: Any) -> np.ndarray:
@@ -51,14 +61,16 @@ def copy_of(data: Any, wanted: Any) -> np.ndarray:
     if isinstance(data, Tensor):
         data = data.array
     if isinstance(data, (np.ndarray, np.generic)):
-        return np.array(data, dtype(data.dtype).numpy if wanted is None else dtype(wanted).numpy)
+        return np.array(data, as_dtype(data.dtype if wanted is None else wanted).numpy)
     try:
         array = np.array(plain(data))
     except (ValueError, TypeError) as error:
         raise ShapeError(f"tensor: rows must be of one length: {error}") from None
-    if wanted is not None:
-        return array.astype(dtype(wanted).numpy)
-    return array.astype(python_dtype(array).numpy, copy=False)
+    found = python_dtype(data, array)
+    if wanted is None:
+        return array.astype(found.numpy, copy=False)
+    check_fits(array, as_dtype(wanted), "tensor")
+    return array.astype(as_dtype(wanted).numpy)
 
 
 def plain(data: Any) -> Any:
@@ -70,15 +82,26 @@ def plain(data: Any) -> Any:
     return data
 
 
-def python_dtype(array: np.ndarray) -> DType:
-    """The dtype of Python numbers that became `array`."""
-    if array.dtype.kind == "f":
-        return get_default_dtype() if array.dtype == np.float64 else dtype(array.dtype)
-    if array.dtype.kind in "iu":
-        return int64 if array.dtype == np.int64 else dtype(array.dtype)
-    if array.dtype.kind == "b":
-        return bool_
-    raise DTypeError(f"tensor: expects numbers: {array.dtype}")
+def python_dtype(data: Any, array: np.ndarray) -> DType:
+    """The dtype for `data`, numbers in nested sequences, that NumPy made `array` of."""
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"tensor: expects numbers that fit a dtype: {array.dtype}")
+    if array.dtype != np.float64:
+        return as_dtype(array.dtype)
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    own = getattr(data, "dtype", None)  # of NumPy's numbers and of tensors in the list
+    default = get_default_dtype()
+    return default if own is None else promote_types(as_dtype(own), default)
+
+
+def check_fits(values: np.ndarray, to: DType, name: str) -> None:
+    """Raise if Python numbers do not fit an integer dtype. Unsigned ones may wrap, as in C."""
+    if to.category != 1 or not values.size:
+        return
+    largest = np.iinfo(to.numpy).max
+    if not (values.max() <= largest and values.min() >= -largest - 1):  # false for NaN too
+        raise DTypeError(f"{name}: a number does not fit {to.name}: {values.min()}, {values.max()}")
 
 
 def from_array(array: np.ndarray, requires_grad: bool = False) -> Tensor:
@@ -87,28 +110,33 @@ def from_array(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     return made.requires_grad_() if requires_grad else made
 
 
-def filled(value: Any, size: tuple, dtype_: Any, device: Any, requires_grad: bool) -> Tensor:
+def filled(value: Any, size: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """A tensor of one number; `size` as PyTorch takes it."""
     available(device)
     shape = sizes_from(size)
     if any(n < 0 for n in shape):
-        raise ShapeError(f"sizes must be >= 0: {list(shape)}")
-    chosen = get_default_dtype() if dtype_ is None else dtype(dtype_)
-    array = np.zeros(shape, chosen.numpy) if value == 0 else np.full(shape, value, chosen.numpy)
+        raise ShapeError(f"sizes: must be >= 0: {list(shape)}")
+    chosen = _dtype(dtype, get_default_dtype())
+    check_fits(np.asarray(value), chosen, "full")
+    array = np.zeros(shape, chosen.numpy)
+    if value != 0:
+        array[...] = np.asarray(value).astype(chosen.numpy)
     return from_array(array, requires_grad)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False, out=None, layout=None) -> Tensor:
+def zeros(*size, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """A tensor of zeros."""
     return filled(0, size, dtype, device, requires_grad)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False, out=None, layout=None) -> Tensor:
+def ones(*size, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """A tensor of ones."""
     return filled(1, size, dtype, device, requires_grad)
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
+def empty(
+    *size, dtype=None, device=None, requires_grad=False, pin_memory=False, layout=None
+) -> Tensor:
     """A tensor to be written to; andon fills it with zeros, so that no run differs."""
     return filled(0, size, dtype, device, requires_grad)
 
@@ -116,11 +144,14 @@ def empty(*size, dtype=None, device=None, requires_grad=False, pin_memory=False)
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of one number; its dtype is that of the number unless given."""
     if isinstance(fill_value, Tensor):
-        fill_value, dtype = fill_value.item(), dtype or fill_value.dtype
+        dtype = dtype or fill_value.dtype
+    if isinstance(fill_value, (Tensor, np.generic)):
+        fill_value = fill_value.item()
+    if not isinstance(fill_value, (bool, int, float)):
+        raise DTypeError(f"full: expects a number: {fill_value!r}")
     if dtype is None:
-        dtype = python_dtype(np.array(fill_value))
-    size = size if isinstance(size, (tuple, list)) else (size,)
-    return filled(fill_value, tuple(size), dtype, device, requires_grad)
+        dtype = dtype_of_number(fill_value)
+    return filled(fill_value, (size,), dtype, device, requires_grad)
 
 
 def zeros_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
@@ -140,7 +171,8 @@ def empty_like(x, *, dtype=None, device=None, requires_grad=False, memory_format
 
 def full_like(x, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """One number in the shape and dtype of x."""
-    return filled(fill_value, tuple(x.shape), dtype or x.dtype, device, requires_grad)
+    size, dtype = tuple(x.shape), dtype or x.dtype
+    return full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -148,12 +180,14 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     available(device)
     if end is None:
         start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
-    if step == 0 or (end - start) * step < 0:
+    start, end, step = (
+        x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)
+    )
+    if not all(map(math.isfinite, (start, end, step))) or step == 0 or (end - start) * step < 0:
         raise ShapeError(f"arange: step must lead from start to end: {start}, {end}, {step}")
-    given = any(isinstance(x, float) for x in (start, end, step))
-    chosen = _dtype(dtype, get_default_dtype() if given else int64)
-    size = int(np.ceil((end - start) / step))
+    fractional = any(isinstance(x, float) for x in (start, end, step))
+    chosen = _dtype(dtype, get_default_dtype() if fractional else int64)
+    size = math.ceil((end - start) / step) if fractional else -((start - end) // step)
     array = (start + np.arange(size) * step).astype(chosen.numpy)
     return from_array(array, requires_grad)
 
@@ -162,24 +196,30 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     """`steps` numbers evenly spaced from start to end, both included."""
     available(device)
     chosen = _dtype(dtype, get_default_dtype())
-    start, end = float(start), float(end)
-    return from_array(np.linspace(start, end, int(steps)).astype(chosen.numpy), requires_grad)
+    (steps,) = sizes_from((steps,))
+    if steps < 0:
+        raise ShapeError(f"linspace: steps must be >= 0: {steps}")
+    array = np.linspace(float(start), float(end), steps).astype(chosen.numpy)
+    return from_array(array, requires_grad)
 
 
-def logspace(start, end, steps, base=10.0, *, dtype=None, device=None) -> Tensor:
+def logspace(
+    start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False
+) -> Tensor:
     """base^start … base^end, evenly spaced exponents."""
-    available(device)
-    chosen = _dtype(dtype, get_default_dtype())
-    return wrap(np.logspace(float(start), float(end), int(steps), base=base).astype(chosen.numpy))
+    exponents = linspace(start, end, steps, dtype=float64, device=device).array
+    array = np.power(float(base), exponents).astype(_dtype(dtype, get_default_dtype()).numpy)
+    return from_array(array, requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """The identity matrix."""
-    available(device)
-    return from_array(np.eye(n, m, dtype=_dtype(dtype, get_default_dtype()).numpy), requires_grad)
+    made = zeros(n, n if m is None else m, dtype=dtype, device=device)
+    np.fill_diagonal(made.array, 1)
+    return made.requires_grad_() if requires_grad else made
 
 
 def _dtype(given: Any, default: DType) -> DType:
-    return default if given is None else dtype(given)
+    return default if given is None else as_dtype(given)
 
 

@@ -6,12 +6,24 @@ from typing import Any
 
 from ..core.errors import DeviceError
 
+TYPES = ("cpu", "cuda", "mps", "meta", "xpu")
+
 
 class Device:
-    """A kind of device and, where there can be several, its number."""
+    """A type of device and, where there can be several, its number: "cpu", "cuda:0".
 
-    def __init__(self, kind: str, index: int | None = None):
-        self.type, self.index = kind, index
+    PyTorch's `torch.device`, of which andon's tensors know only "cpu".
+    """
+
+    def __init__(self, type: Any = "cpu", index: int | None = None):
+        if isinstance(type, Device):
+            type, index = type.type, type.index
+        if isinstance(type, int):
+            type, index = "cuda", type
+        kind, _, number = str(type).partition(":")
+        if kind not in TYPES or (number and not number.isdecimal()):
+            raise DeviceError(f"device: not a device: {type!r}")
+        self.type, self.index = kind, int(number) if number else index
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):
@@ -19,7 +31,7 @@ class Device:
         return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
 
     def __hash__(self) -> int:
-        return hash((self.type, self.index))
+        return hash(str(self))
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -35,18 +47,7 @@ class Device:
         pass
 
 
-def device(given: Any = "cpu", index: int | None = None) -> Device:
-    """The Device that `given` names: a Device, or text such as "cpu" or "cuda:0"."""
-    if isinstance(given, Device):
-        return given
-    if isinstance(given, int):
-        return Device("cuda", given)
-    kind, _, number = str(given).partition(":")
-    if kind not in ("cpu", "cuda", "mps", "meta", "xpu") or (number and not number.isdigit()):
-        raise DeviceError(f"device: not a device: {given!r}")
-    return CPU if given == "cpu" else Device(kind, int(number) if number else index)
-
-
+device = Device
 CPU = Device("cpu")
 
 

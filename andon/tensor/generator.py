@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.engine import Tape
 from ..core.dtype import int64
 from ..core.errors import DTypeError, ShapeError, StateError
 from ..ops.random import Default, words
@@ -142,6 +143,10 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Let the default generator continue from a state that `get_rng_state` gave."""
     default_generator.set_state(new_state)
+
+
+Tape.random_state = staticmethod(get_rng_state)
+Tape.set_random_state = staticmethod(set_rng_state)
 
 
 @contextmanager

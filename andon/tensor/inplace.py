@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ShapeError
-from ..core.mode import mode
-from ..core.spec import broadcast_shapes
+from ..core.errors import IndexingError, ShapeError
+from ..core.mode import enable_grad, mode
+from ..core.spec import broadcast_shapes, spec_of
 from ..ops import index as indexing
-from .tensor import Tensor, wrap
+from .creation import as_tensor, check_fits
+from .tensor import Tensor, leaf, wrap
 from .views import rewrite_history
 
 # Every method whose in-place form is: compute, then become the result
@@ -56,22 +57,30 @@ def before(x: Tensor) -> Tensor:
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Write `src`, broadcast and cast, into this tensor."""
-    from .creation import as_tensor
-
     src = as_tensor(src)
     self.check_writable()
     if broadcast_shapes(src.shape, self.shape, op="copy_") != tuple(self.shape):
         raise ShapeError(f"copy_: the source does not fit: {src.spec} into {self.spec}")
+    recorded = mode.grad and (src.requires_grad or self.requires_grad)
+    if recorded and self.dtype.is_floating_point:
+        rewrite_history(self, src.to(self.dtype).expand(self.shape), overwritten=True)
     np.copyto(self.array, src.array, casting="unsafe")
     self.memory.touch()
-    if mode.grad and (src.requires_grad or self.requires_grad):
-        rewrite_history(self, src.to(self.dtype).expand(self.shape))
     return self
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """Set every element to `value`."""
-    return copy_(self, value)
+    """Set every element to `value`, a number."""
+    return copy_(self, number(value, self, "fill_"))
+
+
+def number(value: Any, x: Tensor, name: str) -> Tensor:
+    """`value` as a tensor without dims that fits the dtype of x."""
+    value = as_tensor(value)
+    if value.ndim:
+        raise ShapeError(f"{name}: expects a single number: {value.spec}")
+    check_fits(value.array, x.dtype, name)
+    return value
 
 
 def zero_(self: Tensor) -> Tensor:
@@ -81,25 +90,24 @@ def zero_(self: Tensor) -> Tensor:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value, with gradients to the value and to what is left of self."""
-    from .creation import as_tensor
-
+    value = number(value, self, "index") if isinstance(value, (int, float)) else as_tensor(value)
     parts, arrays, dims = indexing.split_index(self, index)
     target = self if parts is None else indexing.view.apply(self, index=parts)
     if not arrays:
-        copy_(target, leading_ones_dropped(as_tensor(value), target.ndim))
+        copy_(target, leading_ones_dropped(value, target.ndim))
         return
-    recorded = mode.grad and (self.requires_grad or getattr(value, "requires_grad", False))
-    if recorded:
-        value = as_tensor(value, dtype=self.dtype)
-        old = before(target)
-        target.become(indexing.put.apply(old, value, *arrays, dims=dims, accumulate=False))
+    if mode.grad and (self.requires_grad or value.requires_grad):
+        put = indexing.put.apply
+        value = value.to(self.dtype)
+        target.become(put(before(target), value, *arrays, dims=dims, accumulate=False))
         return
     target.check_writable()
-    where = indexing.among(target.ndim, arrays, dims)
+    where = indexing.among(target.ndim, [getattr(a, "array", a) for a in arrays], dims)
     try:
-        target.array[where] = getattr(value, "array", value)
-    except ValueError as error:
-        raise ShapeError(f"index: the value does not fit: {error}") from None
+        target.array[where] = value.array
+    except (ValueError, IndexError) as error:
+        indexing.put_spec(target.spec, value.spec, *map(spec_of, arrays), dims=dims)
+        raise IndexingError(f"index: {error}: {target.spec}") from None
     target.memory.touch()
 
 
@@ -110,23 +118,30 @@ def leading_ones_dropped(value: Tensor, ndim: int) -> Tensor:
     return value
 
 
-def resize_as_shape(self: Tensor, result: Tensor) -> Tensor:
-    """Take on the shape of a view of this very tensor."""
-    self.array = result.array
-    if self.base is None:
-        self.node = result.current() if self.node is not None else None
-    return self
-
-
 def reshaping(name: str) -> Callable:
     """`squeeze_` and its like: the same elements, another shape."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return resize_as_shape(self, getattr(self, name)(*args, **kwargs))
+        self.check_history()
+        with enable_grad():
+            return adopt_shape(self, getattr(self, name)(*args, **kwargs))
 
     method.__name__ = f"{name}_"
     method.__doc__ = f"`{name}`, as this tensor's own shape."
     return method
+
+
+def adopt_shape(self: Tensor, view: Tensor) -> Tensor:
+    """Take on the shape, and with it the place on the tape, of a view of this very tensor."""
+    self.array = view.array
+    if self.node is not None and self.node.op is None:
+        self.node = leaf(self)
+        return self
+    self.node = view.node
+    if view.base is not self:
+        self.base, self.seen, self.origin = view.base, view.seen, view.origin
+        self.recipe = view.recipe
+    return self
 
 
 for _name in METHODS:

@@ -11,6 +11,7 @@ from ..core.dtype import DType, dtype, float16, float32, float64, int64
 from ..core.dtype import bfloat16, bool_, int8, int16, int32, uint8  # isort: skip
 from ..core.errors import DTypeError, GradientError, ShapeError
 from ..core.memory import Memory
+from ..core.spec import normal_dim
 from ..ops.movement import cast
 from .device import Device, available
 
@@ -55,9 +56,13 @@ class Interchange:
         return int(self.array.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.array.ndim == 0 else format(str(self), spec)
+        if self.array.ndim and spec:
+            raise DTypeError(f"format: only a single number can be formatted as {spec!r}: {self.spec}")
+        return str(self) if self.array.ndim else format(self.item(), spec)
 
     def __contains__(self, element: Any) -> bool:
+        if not isinstance(element, (bool, int, float, np.generic, Interchange)):
+            raise DTypeError(f"contains: expects a number or a tensor: {type(element).__name__}")
         return bool((self.array == getattr(element, "array", element)).any())
 
     # NumPy and DLPack
@@ -73,10 +78,19 @@ class Interchange:
             raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
         return np.array(self.array, dtype, copy=copy)
 
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, scalar: bool = False) -> Any:
+        """What NumPy's functions return when they are given a tensor: a tensor."""
+        from .creation import from_numpy
+
+        return from_numpy(np.asarray(array))
+
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise GradientError("dlpack: this tensor requires a gradient: use detach()")
-        return self.array.__dlpack__(**options)
+        try:
+            return self.array.__dlpack__(**options)
+        except BufferError as error:
+            raise DTypeError(f"dlpack: {error}: {self.spec}") from None
 
     def __dlpack_device__(self) -> tuple:
         return self.array.__dlpack_device__()
@@ -89,7 +103,7 @@ class Interchange:
         """How many elements apart neighbours are, per dim."""
         size = self.array.itemsize
         strides = tuple(s // size for s in self.array.strides)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[normal_dim(dim, len(strides), "stride")]
 
     def element_size(self) -> int:
         """Bytes per element."""
@@ -119,7 +133,7 @@ class Interchange:
     def type(self, dtype_: Any = None) -> Any:
         """As another dtype; without one, the name of this tensor's type."""
         if dtype_ is None:
-            return f"andon.{self.dtype.name.capitalize()}Tensor"
+            return f"andon.{TYPE_NAMES[self.dtype]}Tensor"
         return self.to(dtype(dtype_))
 
     def type_as(self, other: Any) -> Any:
@@ -146,26 +160,31 @@ class Interchange:
 
     # New tensors like this one
 
-    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
+    def new_tensor(
+        self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Any:
         """A copy of `data` in this tensor's dtype."""
         from .creation import tensor
 
-        return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return tensor(data, dtype or self.dtype, device, requires_grad)
 
     def new_full(self, size: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
+        """A tensor of one number, in this one's dtype."""
         from .creation import full
 
-        return full(size, fill_value, dtype=dtype or self.dtype)
+        return full(size, fill_value, dtype=dtype or self.dtype, **options)
 
     def new_zeros(self, *size: Any, dtype: Any = None, **options: Any) -> Any:
+        """Zeros in this tensor's dtype."""
         from .creation import zeros
 
-        return zeros(*size, dtype=dtype or self.dtype)
+        return zeros(*size, dtype=dtype or self.dtype, **options)
 
     def new_ones(self, *size: Any, dtype: Any = None, **options: Any) -> Any:
+        """Ones in this tensor's dtype."""
         from .creation import ones
 
-        return ones(*size, dtype=dtype or self.dtype)
+        return ones(*size, dtype=dtype or self.dtype, **options)
 
     new_empty = new_zeros
 
@@ -188,7 +207,7 @@ class Interchange:
     def rebuilt(self, array: np.ndarray, requires_grad: bool) -> Any:
         """A tensor of the same class, attributes included, around another array."""
         made = rebuild(type(self), array, requires_grad)
-        own = {"array", "memory", "node", "base", "grad", "seen", "recipe"}
+        own = {"array", "memory", "node", "base", "seen", "origin", "recipe", "_grad"}
         made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in own})
         return made
 
@@ -202,17 +221,20 @@ def rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Any:
 
 def parse_to(args: tuple, kwargs: dict) -> tuple[DType | None, bool]:
     """The dtype that `to(...)` asks for, in any of its spellings, and whether to copy."""
-    chosen, copied = None, kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None)
-    kwargs.pop("memory_format", None)
-    for given in (*args, *kwargs.values()):
+    unknown = set(kwargs) - {"dtype", "device", "other", "copy", "non_blocking", "memory_format"}
+    if unknown:
+        raise DTypeError(f"to: no such keyword: {', '.join(sorted(unknown))}")
+    targets = [*args, kwargs.get("dtype"), kwargs.get("device"), kwargs.get("other")]
+    flags = [given for given in args if isinstance(given, bool)]  # non_blocking, copy
+    chosen = None
+    for given in targets:
         if isinstance(given, (str, Device)):
             available(given)
         elif isinstance(given, Interchange):
             chosen = given.dtype
         elif given is not None and not isinstance(given, bool):
             chosen = dtype(given)
-    return chosen, copied
+    return chosen, kwargs.get("copy", len(flags) == 2 and flags[1])
 
 
 def _cast_method(to: DType):
@@ -223,8 +245,10 @@ def _cast_method(to: DType):
     return method
 
 
-for _name, _dtype in {
+CASTS = {
     "half": float16, "float": float32, "double": float64, "bfloat16": bfloat16,
     "long": int64, "int": int32, "short": int16, "char": int8, "byte": uint8, "bool": bool_,
-}.items():  # fmt: skip
+}  # fmt: skip
+TYPE_NAMES = {to: "BFloat16" if to is bfloat16 else name.title() for name, to in CASTS.items()}
+for _name, _dtype in CASTS.items():
     setattr(Interchange, _name, _cast_method(_dtype))

@@ -20,8 +20,7 @@ from ..core.memory import Memory
 from ..core.mode import mode
 from ..core.spec import Spec, normal_dim
 from ..ops.methods import Methods
-from .device import Device
-from .device import device as as_device
+from .device import CPU, Device
 from .interchange import Interchange
 from .printing import tensor_text
 from .views import replay, rewrite_history
@@ -37,19 +36,21 @@ class Tensor(Interchange, Methods):
     array: np.ndarray
     memory: Memory
     node: Node | None = None
-    grad: Tensor | None = None
     base: Tensor | None = None
     seen: Node | None = None
+    origin: np.ndarray | None = None
     recipe: tuple = ()
+    _grad: Tensor | None = None
     __array_priority__ = 1000
 
     def __init__(self, *data: Any, device: Any = None):
-        if len(data) == 1 and not isinstance(data[0], int):
-            given = data[0]
-            array = np.array(getattr(given, "array", given), get_default_dtype().numpy)
+        from .creation import tensor, zeros
+
+        if len(data) == 1 and not isinstance(data[0], (int, Size)):
+            made = tensor(data[0], dtype=get_default_dtype(), device=device)
         else:
-            array = np.zeros(data if data else (0,), get_default_dtype().numpy)
-        self.array, self.memory = array, Memory()
+            made = zeros(*(data or (0,)), device=device)
+        self.array, self.memory = made.array, made.memory
 
     # What it is
 
@@ -67,7 +68,7 @@ class Tensor(Interchange, Methods):
 
     @property
     def device(self) -> Device:
-        return as_device("cpu")
+        return CPU
 
     @property
     def _version(self) -> int:
@@ -92,6 +93,20 @@ class Tensor(Interchange, Methods):
         return self.shape if dim is None else self.shape[normal_dim(dim, self.ndim, "size")]
 
     # Gradients
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up here, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, given: Tensor | None) -> None:
+        if given is not None:
+            if not isinstance(given, Tensor):
+                raise DTypeError(f"grad: must be a tensor or None: {type(given).__name__}")
+            if given.array.shape != self.array.shape or given.array.dtype != self.array.dtype:
+                raise ShapeError(f"grad: does not fit the tensor: {given.spec} for {self.spec}")
+        self._grad = given
 
     @property
     def grad_fn(self) -> Node | None:
@@ -167,8 +182,9 @@ class Tensor(Interchange, Methods):
     def data(self, other: Tensor) -> None:
         if not isinstance(other, Tensor):
             raise DTypeError(f"data: must be a tensor: {type(other).__name__}")
+        like_before = other.array.shape == self.array.shape and other.dtype is self.dtype
         self.array = other.array
-        if self.node is not None and self.node.op is None:
+        if self.node is not None and self.node.op is None and not like_before:
             self.node = leaf(self)
 
     def retain_grad(self) -> None:
@@ -176,17 +192,14 @@ class Tensor(Interchange, Methods):
         node = self.current()
         if node is None:
             raise GradientError("retain_grad: this tensor does not require a gradient")
-        if node.op is None or getattr(self, "retains_grad", False):
-            return
-        self.retains_grad = True
-        me = ref(self)
+        if node.op is not None:
+            node.tensor, node.hooks = ref(self), node.hooks or []
 
-        def keep(g: Tensor) -> None:
-            tensor = me()
-            if tensor is not None:
-                tensor.grad = g if tensor.grad is None else tensor.grad + g
-
-        add_hook(node, keep)
+    @property
+    def retains_grad(self) -> bool:
+        """Whether this is no leaf, but `retain_grad` was called."""
+        node = self.current()
+        return node is not None and node.op is not None and node.tensor is not None
 
     def register_hook(self, hook: Callable) -> Handle:
         """Call `hook(g)` when a gradient arrives here; what it returns replaces g."""
@@ -207,18 +220,22 @@ class Tensor(Interchange, Methods):
         np.copyto(self.array, result.array, casting="unsafe")
         self.memory.touch()
         if mode.grad and (result.requires_grad or self.requires_grad):
-            rewrite_history(self, result)
+            rewrite_history(self, result, overwritten=result.node is None)
         return self
 
-    def check_writable(self) -> None:
-        """Raise unless this tensor may be changed in place."""
+    def check_history(self) -> None:
+        """Raise if this is a leaf that requires a gradient, or a view of one."""
         node = self.current()
         root = node if self.base is None else self.base.node
         if mode.grad and root is not None and root.op is None:
             raise GradientError(
                 "in-place: a leaf that requires a gradient, or a view of one, can only be "
-                "changed within no_grad()"
+                f"changed within no_grad(): {self.spec}"
             )
+
+    def check_writable(self) -> None:
+        """Raise unless the elements of this tensor may be changed in place."""
+        self.check_history()
         if not self.array.flags.writeable:
             raise ShapeError(
                 f"in-place: this tensor repeats elements or is read-only; clone it: {self.spec}"

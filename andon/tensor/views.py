@@ -23,18 +23,21 @@ def link(view: Any, op: Op, x: Any, attrs: dict, index: int | None = None) -> No
         return
     view.memory = x.memory
     view.base = x if x.base is None else x.base
-    view.seen = view.base.node
+    view.seen, view.origin = view.base.node, view.base.array
     view.recipe = (*x.recipe, (op, attrs, index))
 
 
 def replay(view: Any) -> None:
     """Derive the node of `view` anew, from what its base has become."""
-    node = view.seen = view.base.node
     array = view.base.array
+    if array is not view.origin:  # the base was given other elements: it is a view no more
+        view.base, view.recipe = None, ()
+        return
+    node = view.seen = view.base.node
     for op, attrs, index in view.recipe:
         result = op.reference(array, **attrs)
         if node is not None:
-            node = view_node(op, node, attrs, array, result, index)
+            node = view_node(op, node, attrs, array, result, index) if op.vjp else None
         array = result if index is None else result[index]
     view.node = node
 
@@ -50,18 +53,32 @@ def view_node(op: Op, node: Node, attrs: dict, x: Any, y: Any, index: int | None
     return Node(item, (whole,), {"index": index}, y[index].shape, y[index].dtype)
 
 
-def rewrite_history(tensor: Any, result: Any) -> None:
-    """Give `tensor` the history of `result`, whose elements it has just taken on."""
-    if tensor.base is None:
+def rewrite_history(tensor: Any, result: Any, overwritten: bool = False) -> None:
+    """Give `tensor` the history of `result`, whose elements it has just taken on.
+
+    Where the old elements were `overwritten`, they keep their place on the tape, with a gradient
+    of 0; elsewhere the history of `result` leads to them.
+    """
+    before = tensor.node
+    if tensor.base is None and not overwritten:
         tensor.node = result.node
-        return
-    base = tensor.base
-    recipe = Recipe(tensor.recipe)
-    node = Node(write, (base.node, result.node), {"recipe": recipe}, base.array.shape,
-                base.array.dtype)  # fmt: skip
-    node.saved = (None, spec_of(base.array), spec_of(tensor.array))
-    base.node = node
-    replay(tensor)
+    else:
+        base = tensor if tensor.base is None else tensor.base
+        base.node = write_node(base, tensor, result.node)
+        if tensor is not base:
+            replay(tensor)
+    if before is not None and before.op is not None and before.tensor is not None:
+        before.tensor = None
+        tensor.retain_grad()
+
+
+def write_node(base: Any, view: Any, part: Node | None) -> Node:
+    """The node of `base` after the elements that its `view` shows were made those of `part`."""
+    array = base.array
+    attrs = {"recipe": Recipe(view.recipe)}
+    node = Node(write, (base.node, part), attrs, array.shape, array.dtype)
+    node.saved = (None, spec_of(array), spec_of(view.array))
+    return node
 
 
 class Recipe(tuple):

@@ -1,0 +1,156 @@
+"""Special functions by PyTorch's names for them: what `andon.special` holds.
+
+The error function's family and the gamma function's have modules of their own. Here are Bessel's,
+sinc, and products with logarithms that are 0 where a factor is.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from ..core.op import elementwise, to_floating
+from .arithmetic import neg
+from .elementwise import cos, exp2, expm1, log, log1p, round, sigmoid
+from .error_function import erf, erfc, erfcx, erfinv, in_float64, log_ndtr, ndtr, ndtri
+from .extremes import clamp, sign
+from .gamma_function import digamma, lgamma, mvlgamma, polygamma, zeta
+from .logic import eq, isnan, logical_and, logical_not, ne, where
+
+__all__ = [
+    "digamma",
+    "entr",
+    "erf",
+    "erfc",
+    "erfcx",
+    "erfinv",
+    "exp2",
+    "expit",
+    "expm1",
+    "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "log1p",
+    "log_ndtr",
+    "logit",
+    "multigammaln",
+    "ndtr",
+    "ndtri",
+    "polygamma",
+    "psi",
+    "round",
+    "sinc",
+    "xlog1py",
+    "xlogy",
+    "zeta",
+]
+
+expit, gammaln, psi, multigammaln = sigmoid, lgamma, digamma, mvlgamma
+
+
+# Products with logarithms
+
+
+@elementwise(
+    c="({0} == 0 && !isnan({1}) ? 0 : {0} * log({1}))",
+    grad=(
+        lambda g, x, other: g * where(zero_beside_number(x, other), 0.0, log(other)),
+        lambda g, x, other: g * (x / other),
+    ),
+    promote=to_floating,
+)
+def xlogy(x, other):
+    """x log(other), and 0 where x = 0 even if the logarithm is infinite."""
+    return zero_product(x, np.log(other), other)
+
+
+@elementwise(
+    c="({0} == 0 && !isnan({1}) ? 0 : {0} * log1p({1}))",
+    grad=(
+        lambda g, x, other: g * where(zero_beside_number(x, other), 0.0, log1p(other)),
+        lambda g, x, other: g * (x / (other + 1)),
+    ),
+    promote=to_floating,
+)
+def xlog1py(x, other):
+    """x log(1 + other), and 0 where x = 0 even if the logarithm is infinite."""
+    return zero_product(x, np.log1p(other), other)
+
+
+def zero_product(x, factor, other):
+    """x · factor, and 0 where x = 0, unless `other` is NaN."""
+    product = np.asarray(np.multiply(x, factor))
+    zero = np.logical_and(np.equal(x, 0), np.logical_not(np.isnan(other)))
+    np.copyto(product, 0, where=zero, casting="unsafe")
+    return product
+
+
+def zero_beside_number(x, other):
+    """Where x = 0 and `other` is a number: there x log(other) is 0 whatever the logarithm."""
+    return logical_and(eq(x, 0), logical_not(isnan(other)))
+
+
+def entr(x):
+    """-x log x: 0 at 0, and -∞ below."""
+    return where(x < 0, -math.inf, neg(xlogy(x, x)))
+
+
+def logit(x, eps=None):
+    """log(x / (1 - x)), the inverse of sigmoid; with `eps`, of x clamped to [eps, 1 - eps]."""
+    if eps is not None:
+        x = clamp(x, eps, 1 - eps)
+    return log(x / (1 - x))
+
+
+# sinc
+
+
+@elementwise(
+    grad=lambda g, y, x: g * where(eq(x, 0), 0.0, (cos(x * math.pi) - y) / nonzero(x)),
+    promote=to_floating,
+)
+@in_float64
+def sinc(x):
+    """sin πx / πx, and 1 at 0."""
+    return np.sinc(x)
+
+
+def nonzero(x):
+    """x with 1 in place of 0, for a denominator."""
+    return where(eq(x, 0), 1.0, x)
+
+
+# Bessel's functions
+
+
+def bessel_values(order, x):
+    """e⁻ˣ Iᵥ(x) for x ≥ 0: the power series for x < 20, Hankel's expansion for large x."""
+    near, far = np.minimum(x, 20), np.maximum(x, 20)
+    term = total = (near / 2) ** order / math.factorial(order)
+    for k in range(1, 60):
+        term = term * (near * near / 4) / (k * (k + order))
+        total = total + term
+    product = hankel = np.ones_like(x)
+    for k in range(1, 30):
+        product = product * ((2 * k - 1) ** 2 - 4 * order**2) / (8 * k * far)
+        hankel = hankel + product
+    return np.where(x < 20, total * np.exp(-near), hankel / np.sqrt(2 * math.pi * far))
+
+
+@elementwise(grad=lambda g, x: g * i1(x), promote=to_floating)
+@in_float64
+def i0(x):
+    """I₀(x), the modified Bessel function of order 0."""
+    x = np.abs(x)
+    return bessel_values(0, x) * np.exp(x)
+
+
+@elementwise(grad=lambda g, y, x: g * (i0e(x) - sign(x) * y) if False else None)
+@in_float64
+def i0e(x):
+    """exp(-|x|) I₀(x)."""
+    return bessel_values(0, np.abs(x))

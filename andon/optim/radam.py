@@ -1,0 +1,78 @@
+"""RAdam: Adam with its variance rectified."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .adam import moments
+from .blocks import scratch
+from .optimizer import Group, Optimizer, check_range, descent
+
+
+class RAdam(Optimizer):
+    """Adam that begins with plain momentum, while too few gradients were seen to trust v:
+
+        d = g + λ p                                      without `decoupled_weight_decay`
+        m, v as in Adam
+        ρ∞ = 2 / (1 - β₂) - 1,  ρ = ρ∞ - 2 t β₂ᵗ / (1 - β₂ᵗ)
+        r = √((ρ - 4) (ρ - 2) ρ∞ / ((ρ∞ - 4) (ρ∞ - 2) ρ))
+        p = p - lr m̂ r √(1 - β₂ᵗ) / (√v + ε)             where ρ > 5, else p - lr m̂
+
+    Source: Liu et al. 2020, On the variance of the adaptive learning rate, algorithm 2.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        **switches: Any,
+    ):
+        check_range("RAdam", lr=(lr, 0, np.inf), eps=(eps, 0, np.inf), beta1=(betas[0], 0, 1),
+                    beta2=(betas[1], 0, 1), weight_decay=(weight_decay, 0, np.inf))  # fmt: skip
+        defaults = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+            "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
+        }  # fmt: skip
+        super().__init__(params, defaults, switches)
+
+    def slots(self, group: Group) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def update(
+        self, group: Group, t: float, p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray
+    ) -> None:
+        lr, decay, (beta1, beta2) = float(group["lr"]), group["weight_decay"], group["betas"]
+        decoupled = group["decoupled_weight_decay"]
+        d = descent(group, p, g, 0 if decoupled else decay)
+        if decoupled and decay:
+            p *= 1 - lr * decay
+        moments(d, m, v, beta1, beta2)
+        s, lr = scratch(p), lr / (1 - beta1**t)
+        rectifier = rectification(t, beta2)
+        if rectifier is None:
+            np.multiply(m, lr, out=s)
+        else:
+            np.sqrt(v, out=s)
+            s += group["eps"]
+            np.divide(m, s, out=s)
+            s *= lr * rectifier * math.sqrt(1 - beta2**t)
+        p -= s
+
+
+def rectification(t: float, beta2: float) -> float | None:
+    """r; None as long as the variance cannot be told."""
+    limit = 2 / (1 - beta2) - 1
+    rho = limit - 2 * t * beta2**t / (1 - beta2**t)
+    if rho <= 5:
+        return None
+    return math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
