@@ -46,6 +46,7 @@ from .core.dtype import (
 )
 from .core.errors import AndonError
 from .ops import *
+from .ops import special
 from .tensor import *
 from .tensor import generator as random
 

@@ -30,6 +30,7 @@ WRONG = {
     "expand a dim that is not 1": (ShapeError, lambda: X.expand(2, 4)),
     "expand to fewer dims": (ShapeError, lambda: X.expand(3)),
     "expand with a -1 in front": (ShapeError, lambda: X.expand(-1, 2, 3)),
+    "sum_to_size that does not grow back": (ShapeError, lambda: X.sum_to_size(2, 2)),
     "broadcast_tensors that differ": (ShapeError, lambda: andon.broadcast_tensors(X, V)),
     "permute with too few dims": (ShapeError, lambda: X.permute(0)),
     "permute with a dim twice": (ShapeError, lambda: X.permute(1, 1)),

@@ -13,8 +13,7 @@ from andon.ops.padding import pad
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 FILLED = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 
-settings.register_profile("movement", max_examples=60, deadline=None)
-settings.load_profile("movement")
+quick = settings(max_examples=60, deadline=None)
 
 
 def counted(shape):
@@ -34,6 +33,7 @@ def dims_of(shape):
     return st.integers(-n, n - 1)
 
 
+@quick
 @given(st.data(), FILLED)
 def test_reshape_of_a_permutation_reads_it_in_order(data, shape):
     dims = data.draw(st.permutations(range(len(shape))))
@@ -44,6 +44,7 @@ def test_reshape_of_a_permutation_reads_it_in_order(data, shape):
     agree(ours.permute(dims).reshape(new), theirs.permute(dims).reshape(new))
 
 
+@quick
 @given(st.data(), FILLED)
 def test_view_is_granted_when_pytorch_grants_it(data, shape):
     dims = data.draw(st.permutations(range(len(shape))))
@@ -59,6 +60,7 @@ def test_view_is_granted_when_pytorch_grants_it(data, shape):
         assert expected is None
 
 
+@quick
 @given(st.data(), FILLED)
 def test_expand_repeats_what_has_size_1(data, shape):
     small = tuple(1 if data.draw(st.booleans()) else n for n in shape)
@@ -69,6 +71,7 @@ def test_expand_repeats_what_has_size_1(data, shape):
     agree(ours.expand(sizes), theirs.expand(sizes))
 
 
+@quick
 @given(st.data(), st.lists(st.integers(0, 3), min_size=1, max_size=3))
 def test_cat_undoes_split(data, shape):
     dim = data.draw(dims_of(shape))
@@ -81,6 +84,7 @@ def test_cat_undoes_split(data, shape):
     agree(andon.cat(parts, dim), theirs)
 
 
+@quick
 @given(st.data(), SHAPES.filter(len), st.integers(1, 5))
 def test_chunks_are_those_of_pytorch(data, shape, chunks):
     dim = data.draw(dims_of(shape))
@@ -91,6 +95,7 @@ def test_chunks_are_those_of_pytorch(data, shape, chunks):
             agree(part, expected)
 
 
+@quick
 @given(st.data(), SHAPES, st.integers(1, 3))
 def test_unbind_undoes_stack(data, shape, count):
     dim = data.draw(st.integers(-len(shape) - 1, len(shape)))
@@ -102,6 +107,7 @@ def test_unbind_undoes_stack(data, shape, count):
         agree(part, expected)
 
 
+@quick
 @given(st.data(), SHAPES)
 def test_constant_pad_adds_and_takes_away(data, shape):
     widths = []
@@ -114,6 +120,7 @@ def test_constant_pad_adds_and_takes_away(data, shape):
     agree(pad(ours, widths, value=9), torch.nn.functional.pad(theirs, widths, value=9))
 
 
+@quick
 @given(st.data(), st.sampled_from(["reflect", "replicate", "circular"]))
 def test_borders_are_those_of_pytorch(data, mode):
     shape = (1, 2, *data.draw(st.lists(st.integers(1, 4), min_size=2, max_size=2)))
@@ -123,6 +130,7 @@ def test_borders_are_those_of_pytorch(data, mode):
     agree(pad(ours, widths, mode), torch.nn.functional.pad(theirs, widths, mode))
 
 
+@quick
 @given(st.data(), SHAPES)
 def test_flip_reverses_any_dims(data, shape):
     dims = data.draw(st.lists(st.sampled_from(range(len(shape))), unique=True)) if shape else []
@@ -130,6 +138,7 @@ def test_flip_reverses_any_dims(data, shape):
     agree(ours.flip(dims), theirs.flip(dims))
 
 
+@quick
 @given(st.data(), SHAPES.filter(len))
 def test_roll_wraps_around(data, shape):
     dims = data.draw(st.lists(dims_of(shape), min_size=1, max_size=3))
@@ -140,6 +149,7 @@ def test_roll_wraps_around(data, shape):
     agree(ours.roll(shifts[0]), theirs.roll(shifts[0]))
 
 
+@quick
 @given(st.data(), FILLED)
 def test_unfold_and_diagonal_are_views_of_the_same_memory(data, shape):
     dim = data.draw(dims_of(shape))
@@ -157,6 +167,7 @@ def test_unfold_and_diagonal_are_views_of_the_same_memory(data, shape):
         agree(ours, theirs)
 
 
+@quick
 @given(st.data(), SHAPES)
 def test_repeat_is_that_of_pytorch(data, shape):
     counts = data.draw(st.lists(st.integers(0, 3), min_size=len(shape), max_size=len(shape) + 1))
@@ -168,6 +179,7 @@ def test_repeat_is_that_of_pytorch(data, shape):
         agree(ours.repeat_interleave(n, dim), theirs.repeat_interleave(n, dim))
 
 
+@quick
 @given(st.data(), SHAPES)
 def test_sums_over_any_dims_are_those_of_pytorch(data, shape):
     dims = tuple(

@@ -41,6 +41,13 @@ WRONG = {
     "kthvalue 0": (ShapeError, lambda: X.kthvalue(0)),
     "kthvalue beyond the end": (ShapeError, lambda: X.kthvalue(4)),
     "median along an empty dim": (ShapeError, lambda: EMPTY.median(0)),
+    "quantile of integers": (DTypeError, lambda: INTS.quantile(0.5)),
+    "quantile beyond all": (ShapeError, lambda: X.quantile(1.5)),
+    "quantile of nothing": (ShapeError, lambda: EMPTY.quantile(0.5, dim=0)),
+    "quantile between in a way that is none": (
+        ValueError,
+        lambda: X.quantile(0.5, interpolation="cubic"),
+    ),
     "mode along an empty dim": (ShapeError, lambda: EMPTY.mode(0)),
     "searchsorted by rows that differ": (
         ShapeError,

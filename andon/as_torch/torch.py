@@ -12,12 +12,14 @@ from andon import autograd, linalg, nn, optim
 from andon.autograd import no_grad
 from andon.core.dtype import DType, bfloat16, bool_, float16, float32, float64
 from andon.core.dtype import int8, int16, int32, int64, uint8  # isort: skip
+from andon.serialization import load, save
 from andon.tensor import Device, Size, Tensor, tensor
 from andon.tensor import random as random
 
 from . import amp, backends, cuda, distributions, func, utils
 from .amp import autocast
 
+__path__: list[str] = []  # makes this a package to Python, which then asks for its modules
 __version__ = "2.13.0+andon"  # what libraries compare with, to choose among PyTorch's APIs
 
 bool = bool_

@@ -10,12 +10,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import GradientError, ShapeError
+from ..core.errors import DTypeError, GradientError, ShapeError
 from ..core.mode import (
     enable_grad,
     inference_mode,
@@ -23,7 +23,7 @@ from ..core.mode import (
     no_grad,
     set_grad_enabled,
 )
-from .engine import Node, Tape, run_backward
+from .engine import Node, Tape, add_to_grad, run_backward
 
 __all__ = [
     "Node",
@@ -46,14 +46,17 @@ def backward(
 ) -> None:
     """Add d tensors / d leaf to the `.grad` of every leaf, or of those in `inputs` only."""
     outputs, seeds = roots_and_seeds(tensors, grad_tensors, "backward")
-    nodes = [y.current() for y in outputs]
+    nodes = [node_of(y, "backward") for y in outputs]
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run_backward(nodes, seeds, (), keep, create_graph)
         return
     targets = as_list(inputs)
-    for x, g in zip(targets, grad(tensors, targets, grad_tensors, keep, create_graph, True)):
-        if g is not None:
+    found = grad(outputs, targets, seeds, keep, create_graph, allow_unused=True)
+    for x, g in zip(targets, found, strict=True):
+        if g is not None and x.grad is not None and not create_graph:
+            add_to_grad(x, g.array)
+        elif g is not None:
             x.grad = g if x.grad is None else x.grad + g
 
 
@@ -74,11 +77,14 @@ def grad(
     """
     ys, seeds = roots_and_seeds(outputs, grad_outputs, "grad")
     xs = as_list(inputs)
-    targets = [x.current() for x in xs]
+    targets = [node_of(x, "grad") for x in xs]
+    if not targets or is_grads_batched:
+        raise GradientError("grad: needs at least one input, and no batch of gradients")
     if None in targets:
         raise GradientError(f"grad: input {targets.index(None)} does not require a gradient")
     keep = create_graph if retain_graph is None else retain_graph
-    found = run_backward([y.current() for y in ys], seeds, targets, keep, create_graph)
+    roots = [node_of(y, "grad") for y in ys]
+    found = run_backward(roots, seeds, targets, keep, create_graph)
     return tuple(
         finish(found.get(node), x, i, create_graph, allow_unused, materialize_grads)
         for i, (node, x) in enumerate(zip(targets, xs, strict=True))
@@ -90,7 +96,7 @@ def finish(g: Any, x: Any, i: int, create_graph: bool, allow_unused: Any, zeros:
     if g is not None:
         return g if create_graph else Tape.tensor(g.copy())
     if zeros:
-        return x.detach() * 0
+        return Tape.tensor(np.zeros_like(x.array))
     if not allow_unused:
         raise GradientError(
             f"grad: the outputs do not depend on input {i}: pass allow_unused=True to get None"
@@ -108,7 +114,7 @@ def roots_and_seeds(outputs: Any, given: Any, name: str) -> tuple[list, list]:
 
 
 def seed(y: Any, g: Any, name: str) -> Any:
-    if y.current() is None:
+    if node_of(y, name) is None:
         raise GradientError(
             f"{name}: this tensor does not require a gradient, or was made within no_grad(): "
             f"{y.spec}"
@@ -117,13 +123,22 @@ def seed(y: Any, g: Any, name: str) -> Any:
         if y.numel() != 1:
             raise GradientError(f"{name}: only a scalar has a gradient of its own: {y.spec}")
         return Tape.tensor(np.ones(y.array.shape, y.array.dtype))
+    if not hasattr(g, "array"):
+        raise DTypeError(f"{name}: the gradient given must be a tensor: {type(g).__name__}")
     if tuple(g.shape) != tuple(y.shape):
         raise ShapeError(f"{name}: the gradient given does not fit: {g.spec} for {y.spec}")
     return g
 
 
+def node_of(x: Any, name: str) -> Node | None:
+    """The node of a tensor, with what was changed in place since taken into account."""
+    if not hasattr(x, "current"):
+        raise DTypeError(f"{name}: expects tensors: {type(x).__name__}")
+    return x.current()
+
+
 def as_list(given: Any) -> list:
-    return list(given) if isinstance(given, Sequence) else [given]
+    return list(given) if isinstance(given, Iterable) and not hasattr(given, "array") else [given]
 
 
 from . import functional  # noqa: E402 (they rest on `grad`)

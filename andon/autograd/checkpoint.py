@@ -9,12 +9,14 @@ Source: Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
+from weakref import ref
 
 from ..core.errors import GradientError
 from ..core.mode import enable_grad, mode
-from ..core.op import Interpreters, Value, ancestors, clock, using
-from .engine import Node, Tape
+from ..core.op import Interpreters, clock, using
+from .engine import Node, Tape, check_unchanged
 
 
 class Recompute:
@@ -23,23 +25,47 @@ class Recompute:
     def __init__(self, function: Callable, args: tuple, kwargs: dict, random_state: Any):
         self.function, self.args, self.kwargs = function, args, kwargs
         self.random_state = random_state
-        self.nodes: list[Node] = []
+        self.nodes: list[ref[Node]] = []  # weak: the nodes hold us
+        self.path: list[tuple] = []
+
+    def take_over(self, nodes: list[Node]) -> None:
+        """Drop what `nodes` saved; their memories stay, to tell whether it could be had again."""
+        self.nodes, self.path = [ref(node) for node in nodes], path_of(nodes)
+        for node in nodes:
+            if node.memories:
+                node.saved = self
 
     def restore(self) -> None:
         """Run the function again and give each node what its twin saved."""
-        now = Tape.random_state()
-        Tape.set_random_state(self.random_state)
-        start = next(clock)
+        nodes = [weak() for weak in self.nodes]
+        for node in nodes:
+            if node is not None and node.saved is self:
+                check_unchanged(node)
+        twins = self.run_again()
+        if path_of(twins) != self.path:
+            raise GradientError("checkpoint: the function took another path when run again")
+        node_of = dict(zip(twins, nodes, strict=True))
+        for twin, node in node_of.items():
+            if node is not None and node.saved is self:
+                node.saved, node.memories, node.stamp = twin.saved, twin.memories, twin.stamp
+        for inner in {n.saved for n in nodes if n is not None and isinstance(n.saved, Recompute)}:
+            ours = [node_of.get(weak()) for weak in inner.nodes]
+            inner.nodes = [
+                weak if node is None else ref(node)
+                for weak, node in zip(inner.nodes, ours, strict=True)
+            ]
+
+    def run_again(self) -> list[Node]:
+        """The nodes of a second run, in which the same random numbers are drawn."""
+        now, start = Tape.random_state(), next(clock)
+        if self.random_state is not None:
+            Tape.set_random_state(self.random_state)
         try:
             with enable_grad(), using(Interpreters.default):
                 result = self.function(*self.args, **self.kwargs)
         finally:
             Tape.set_random_state(now)
-        twins = made_since(start, result)
-        if [n.op for n in twins] != [n.op for n in self.nodes]:
-            raise GradientError("checkpoint: the function took another path when run again")
-        for node, twin in zip(self.nodes, twins, strict=True):
-            node.saved, node.memories, node.stamp = twin.saved, twin.memories, twin.stamp
+        return made_since(start, result)
 
 
 def checkpoint(
@@ -55,23 +81,29 @@ def checkpoint(
     """
     if not mode.grad:
         return function(*args, **kwargs)
-    again = Recompute(function, args, kwargs, Tape.random_state())
+    random_state = Tape.random_state() if preserve_rng_state else None
     start = next(clock)
     result = function(*args, **kwargs)
-    again.nodes = made_since(start, result)
-    for node in again.nodes:
-        if node.memories:
-            node.saved, node.memories = again, ()
+    Recompute(function, args, kwargs, random_state).take_over(made_since(start, result))
     return result
 
 
 def made_since(start: int, result: Any) -> list[Node]:
     """The nodes that `result` rests on and that are younger than `start`, oldest first."""
-    roots = [y.current() for y in tensors_in(result)]
-    roots = [node for node in roots if node is not None]
-    old: list[Value] = []
-    nodes = [n for n in ancestors(roots, old) if n.order > start and n.op is not None]
-    return nodes[::-1]  # type: ignore[return-value]
+    found: set[Any] = set()
+    stack = [y.current() for y in tensors_in(result)]
+    while stack:
+        node = stack.pop()
+        if node is None or node.op is None or node.order < start or node in found:
+            continue
+        found.add(node)
+        stack.extend(node.inputs)
+    return sorted(found, key=attrgetter("order"))
+
+
+def path_of(nodes: list[Node]) -> list[tuple]:
+    """What a run of the function did, to be compared with another run."""
+    return [(node.op, node.shape) for node in nodes]
 
 
 def tensors_in(result: Any) -> list:

@@ -58,7 +58,8 @@ class Node(Value):
         if self.op is None:
             return "AccumulateGrad"
         source = self.inputs[0] if self.op is item else self
-        return "".join(word.capitalize() for word in source.op.name.split("_")) + "Backward0"
+        words = source.op.name.split("_")
+        return "".join(word[:1].upper() + word[1:] for word in words) + "Backward0"
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"

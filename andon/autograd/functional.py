@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ShapeError
 from ..core.mode import enable_grad
 from . import grad
 from .engine import Tape
@@ -17,7 +18,7 @@ from .engine import Tape
 
 def leaves(inputs: Any, create_graph: bool = False) -> tuple:
     """Inputs to differentiate with respect to: new leaves, or the given ones on the tape."""
-    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    given = as_tuple(inputs)
     if create_graph:
         return tuple(x if x.requires_grad else x.detach().requires_grad_() for x in given)
     return tuple(x.detach().clone().requires_grad_() for x in given)
@@ -27,20 +28,35 @@ def as_tuple(x: Any) -> tuple:
     return tuple(x) if isinstance(x, (tuple, list)) else (x,)
 
 
-def like(inputs: Any, results: tuple) -> Any:
-    """`results` as a tuple where the inputs were one."""
-    return results if isinstance(inputs, tuple) else results[0]
+def like(given: Any, results: tuple) -> Any:
+    """`results` as a tuple where what was given was one."""
+    return results if isinstance(given, (tuple, list)) else results[0]
+
+
+def gradients(ys: tuple, xs: tuple, gs: tuple, strict: bool, **options: Any) -> tuple:
+    """Σ g·∂y/∂x for each x; zeros where no y depends on it, unless `strict`, which raises."""
+    pairs = [(y, g) for y, g in zip(ys, gs, strict=True) if y.requires_grad]
+    if not pairs and not strict:
+        return tuple(filled(x, 0) for x in xs)
+    ys, gs = zip(*pairs, strict=True) if pairs else (ys, gs)
+    return grad(ys, xs, gs, materialize_grads=not strict, **options)
+
+
+def filled(x: Any, number: float) -> Any:
+    """A tensor like x in which every element is `number`."""
+    return Tape.tensor(np.full_like(x.array, number))
 
 
 def vjp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
-    """(f(x), vᵀ J): what a backward pass computes."""
+    """(f(x), vᵀ J): what a backward pass computes. `v` may be left out where f is a scalar."""
     with enable_grad():
         xs = leaves(inputs, create_graph)
-        y = func(*xs)
-        grads = grad(y, xs, v, create_graph=create_graph, materialize_grads=True)
-    return detached(y, create_graph), like(inputs, grads)
+        ys = func(*xs)
+        vs = (None,) * len(as_tuple(ys)) if v is None else as_tuple(v)
+        grads = gradients(as_tuple(ys), xs, vs, strict, create_graph=create_graph)
+    return detached(ys, create_graph), like(inputs, grads)
 
 
 def jvp(
@@ -50,23 +66,16 @@ def jvp(
     with enable_grad():
         xs = leaves(inputs, create_graph)
         ys = func(*xs)
-        outputs = as_tuple(ys)
-        us = tuple((y.detach() * 0).requires_grad_() for y in outputs)
-        vs = as_tuple(v) if v is not None else tuple(x.detach() * 0 + 1 for x in xs)
-        grads = grad(outputs, xs, us, create_graph=True, materialize_grads=True)
-        linear = [(g, w) for g, w in zip(grads, vs, strict=True) if g.requires_grad]
-        if linear:
-            gs, ws = zip(*linear, strict=True)
-            tangents = grad(gs, us, ws, create_graph=create_graph, materialize_grads=True)
-        else:
-            tangents = tuple(u.detach() for u in us)
+        us = tuple(filled(y, 0).requires_grad_() for y in as_tuple(ys))
+        vs = as_tuple(v) if v is not None else tuple(filled(x, 1) for x in xs)
+        grads = gradients(as_tuple(ys), xs, us, strict, create_graph=True)
+        tangents = gradients(grads, us, vs, strict, create_graph=create_graph)
     return detached(ys, create_graph), like(ys, tangents)
 
 
-def detached(y: Any, keep: bool) -> Any:
-    if keep:
-        return y
-    return tuple(part.detach() for part in y) if isinstance(y, tuple) else y.detach()
+def detached(ys: Any, keep: bool) -> Any:
+    """Results as the functions here return them: on the tape only under `create_graph`."""
+    return ys if keep else like(ys, tuple(y.detach() for y in as_tuple(ys)))
 
 
 def jacobian(
@@ -81,18 +90,18 @@ def jacobian(
     with enable_grad():
         xs = leaves(inputs, create_graph)
         ys = func(*xs)
-        rows = tuple(like(inputs, rows_of(y, xs, create_graph)) for y in as_tuple(ys))
-    return rows if isinstance(ys, tuple) else rows[0]
+        rows = tuple(like(inputs, rows_of(y, xs, strict, create_graph)) for y in as_tuple(ys))
+    return like(ys, rows)
 
 
-def rows_of(y: Any, xs: tuple, create_graph: bool) -> tuple:
+def rows_of(y: Any, xs: tuple, strict: bool, create_graph: bool) -> tuple:
     """The Jacobians of one output with respect to each input, a backward pass per element."""
     from ..ops import stack
 
     flat = y.reshape(-1)
     per_element = [
-        grad(flat[i], xs, retain_graph=True, create_graph=create_graph, materialize_grads=True)
-        for i in range(flat.shape[0])
+        gradients((y,), xs, (None,), strict, retain_graph=True, create_graph=create_graph)
+        for y in flat
     ]
     if not per_element:
         return tuple(Tape.tensor(np.zeros((*y.shape, *x.shape), x.array.dtype)) for x in xs)
@@ -110,25 +119,29 @@ def hessian(
     vectorize: bool = False,
 ) -> Any:
     """H[i, j] = ∂²y / ∂x_i ∂x_j of a function with a scalar result."""
+    return jacobian(gradient_of(func, inputs, strict), inputs, create_graph, strict)
+
+
+def gradient_of(func: Callable, inputs: Any, strict: bool) -> Callable:
+    """The function x ↦ ∇f(x), which can be differentiated again."""
 
     def gradient(*xs: Any) -> Any:
-        return like(inputs, jacobian_of_scalar(func, xs))
+        y = func(*xs)
+        if y.numel() != 1:
+            raise ShapeError(f"gradient: the function must give a single number: {y.spec}")
+        return like(inputs, gradients((y,), xs, (None,), strict, create_graph=True))
 
-    return jacobian(gradient, inputs, create_graph)
+    return gradient
 
 
-def jacobian_of_scalar(func: Callable, xs: tuple) -> tuple:
-    return grad(func(*xs), xs, create_graph=True, materialize_grads=True)
-
-
-def hvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """(f(x), H v)."""
-    y, _ = vjp(func, inputs)
-
-    def gradient(*xs: Any) -> Any:
-        return like(inputs, jacobian_of_scalar(func, xs))
-
-    return y, vjp(gradient, inputs, v, create_graph)[1]  # H is symmetric: H v = vᵀ H
+def hvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple:
+    """(f(x), H v). H is symmetric, so this is vᵀ H, the product that a backward pass gives."""
+    with enable_grad():
+        y = func(*leaves(inputs, create_graph))
+    _, product = vjp(gradient_of(func, inputs, strict), inputs, v, create_graph, strict)
+    return detached(y, create_graph), product
 
 
 vhp = hvp

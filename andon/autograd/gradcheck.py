@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import GradientError
-from ..core.mode import no_grad
+from ..core.mode import enable_grad, no_grad
 from . import grad
+from .engine import Tape
 from .functional import as_tuple
 
 
@@ -28,12 +29,11 @@ def gradcheck(
     Use float64 inputs: in float32 the differences drown in rounding.
     """
     inputs = as_tuple(inputs)
-    watched = [x for x in inputs if getattr(x, "requires_grad", False)]
+    watched = [x for x in inputs if getattr(x, "requires_grad", False) and x.numel()]
     if not watched:
-        raise GradientError("gradcheck: no input requires a gradient")
-    outputs = [y for y in as_tuple(func(*inputs)) if y.requires_grad]
-    for o in range(len(outputs)):
-        for i, x in enumerate(watched):
+        raise GradientError("gradcheck: no input that has elements requires a gradient")
+    for o, y in enumerate(as_tuple(func(*inputs))):
+        for i, x in enumerate(watched if y.requires_grad else ()):
             numeric = numeric_jacobian(func, inputs, x, o, eps)
             exact = exact_jacobian(func, inputs, x, o)
             if not np.allclose(exact, numeric, rtol, atol, equal_nan=True):
@@ -59,8 +59,7 @@ def numeric_jacobian(func: Callable, inputs: tuple, x: Any, o: int, eps: float) 
             values = []
             for sign in (+1, -1):
                 flat[j] = before + sign * eps
-                floats = [y for y in as_tuple(func(*inputs)) if y.dtype.is_floating_point]
-                values.append(floats[o].array.copy().ravel())
+                values.append(as_tuple(func(*inputs))[o].array.flatten())
             flat[j] = before
             columns.append((values[0] - values[1]) / (2 * eps))
     return np.array(columns)
@@ -68,22 +67,21 @@ def numeric_jacobian(func: Callable, inputs: tuple, x: Any, o: int, eps: float) 
 
 def exact_jacobian(func: Callable, inputs: tuple, x: Any, o: int) -> np.ndarray:
     """The same by backward passes, a row per element of the output; transposed to columns."""
-    y = [y for y in as_tuple(func(*inputs)) if y.requires_grad][o].reshape(-1)
-    rows = [
-        grad(y[i], x, retain_graph=True, allow_unused=True)[0] for i in range(y.shape[0])
-    ]
-    arrays = [np.zeros(x.array.size) if g is None else g.array.ravel() for g in rows]
-    return np.array(arrays).reshape(len(rows), -1).T
+    flat = as_tuple(func(*inputs))[o].reshape(-1)
+    rows = [grad(y, x, retain_graph=True, materialize_grads=True)[0].array.ravel() for y in flat]
+    return np.array(rows).reshape(len(rows), x.numel()).T
 
 
 def gradgradcheck(func: Callable, inputs: Any, **options: Any) -> bool:
-    """`gradcheck` of the gradient of `func`: its second derivatives."""
+    """`gradcheck` of the gradient of `func`, weighted at random: its second derivatives."""
     inputs = as_tuple(inputs)
     watched = [i for i, x in enumerate(inputs) if getattr(x, "requires_grad", False)]
 
+    @enable_grad()
     def gradient(*xs: Any) -> tuple:
         outputs = [y for y in as_tuple(func(*xs)) if y.requires_grad]
-        seeds = [y.detach() * 0 + 1 for y in outputs]
+        rng = np.random.default_rng(0)
+        seeds = [Tape.tensor(rng.random(y.shape).astype(y.array.dtype)) for y in outputs]
         targets = [xs[i] for i in watched]
         return grad(outputs, targets, seeds, create_graph=True, materialize_grads=True)
 

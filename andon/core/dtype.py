@@ -133,10 +133,9 @@ def promote_types(a: DType, b: DType) -> DType:
         return a
     if {a, b} == {float16, bfloat16}:
         return float32
-    small, large = sorted((a, b), key=lambda d: d.itemsize)
-    if small is uint8 and large is int8 or small is int8 and large is uint8:
+    if {a, b} == {uint8, int8}:
         return int16
-    return large
+    return max(a, b, key=lambda d: d.itemsize)
 
 
 def result_type(*operands: Any) -> DType:

@@ -197,7 +197,7 @@ def ancestors(roots: Iterable[Value], stop: Iterable[Value] = ()) -> list[Value]
     The walk does not go beyond the values in `stop`.
     """
     seen = {root for root in roots if root is not None}
-    stack = [v for v in seen]
+    stack = list(seen)
     leaves = set(stop)
     while stack:
         value = stack.pop()

@@ -97,7 +97,7 @@ class Sequential(NumberedModules):
     def __init__(self, *args: Any):
         super().__init__()
         if len(args) == 1 and isinstance(args[0], Mapping):
-            named = args[0].items()
+            named = list(args[0].items())
         else:
             named = [(str(i), module) for i, module in enumerate(args)]
         for name, module in named:
@@ -298,7 +298,7 @@ class ParameterDict(Module):
         return ((key, self[key]) for key in self._keys)
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default
+        return getattr(self, key) if key in self._keys else default
 
     def pop(self, key: str) -> Any:
         """Take out a value and return it."""

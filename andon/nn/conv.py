@@ -44,7 +44,7 @@ class Convolution(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = sizes(kernel_size, self.spatial)
         self.stride, self.dilation = sizes(stride, self.spatial), sizes(dilation, self.spatial)
-        self.padding = padding if isinstance(padding, str) else sizes(padding, self.spatial)
+        self.padding: Any = padding if isinstance(padding, str) else sizes(padding, self.spatial)
         self.output_padding = sizes(output_padding, self.spatial)
         self.padding_mode = padding_mode
         self.check()
@@ -88,7 +88,7 @@ class Convolution(Module):
     def extra_repr(self) -> str:
         said = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
         said.append(f"stride={self.stride}")
-        usual = {
+        usual: dict[str, Any] = {
             "padding": sizes(0, self.spatial), "dilation": sizes(1, self.spatial),
             "output_padding": sizes(0, self.spatial), "groups": 1,
         }  # fmt: skip
@@ -129,7 +129,7 @@ class ForwardConvolution(Convolution):
         )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self.around(), mode=self.padding_mode), 0
         return self.function(

@@ -1,4 +1,22 @@
-"""torch.nn.functional: the layers and losses as plain functions of tensors."""
+"""Layers and losses as plain functions, by the names of torch.nn.functional.
+
+What is imported here is described where it is defined. The activations below can also write
+their result into their input.
+"""
+
+from __future__ import annotations
+
+from ..ops import activation
+from ..ops.activation import (
+    glu,
+    hardshrink,
+    logsigmoid,
+    prelu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+)
 
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.avg_pool import (
@@ -23,7 +41,10 @@ from ..ops.conv import (
 )
 from ..ops.cross_entropy import cross_entropy, nll_loss
 from ..ops.distance import cosine_similarity, normalize, pairwise_distance
+from ..ops.elementwise import sigmoid, tanh
 from ..ops.embedding import embedding, embedding_bag, one_hot
+from ..ops.gated import gelu
+from ..ops.gated import silu as sigmoid_linear_unit
 from ..ops.interpolate import (
     channel_shuffle,
     interpolate,
@@ -31,6 +52,7 @@ from ..ops.interpolate import (
     pixel_unshuffle,
     upsample,
 )
+from ..ops.linear import bilinear, linear
 from ..ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -71,7 +93,78 @@ from ..ops.random import (
     dropout2d,
     dropout3d,
     feature_alpha_dropout,
+    rrelu,
 )
 from ..ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from ..ops.windows import col2im as fold
 from ..ops.windows import im2col as unfold
+from ..tensor.tensor import Tensor
+
+# Activations that can write their result into their input
+
+
+def written(y: Tensor, input: Tensor, inplace: bool) -> Tensor:
+    """y, or the input that has become y."""
+    return input.become(y) if inplace else y
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0)."""
+    return written(activation.relu(input), input, inplace)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6)."""
+    return written(activation.relu6(input), input, inplace)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where x > 0, else negative_slope · x."""
+    return written(activation.leaky_relu(input, negative_slope), input, inplace)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, else α (eˣ - 1)."""
+    return written(activation.elu(input, alpha), input, inplace)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, else α (exp(x / α) - 1)."""
+    return written(activation.celu(input, alpha), input, inplace)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """λ x where x > 0, else λ α (eˣ - 1), with the λ and α that keep mean 0 and variance 1."""
+    return written(activation.selu(input), input, inplace)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x σ(x)."""
+    return written(sigmoid_linear_unit(input), input, inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x tanh(log(1 + eˣ))."""
+    return written(activation.mish(input), input, inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x min(max(x + 3, 0), 6) / 6."""
+    return written(activation.hardswish(input), input, inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6."""
+    return written(activation.hardsigmoid(input), input, inplace)
+
+
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
+    """x held between min_val and max_val."""
+    return written(activation.hardtanh(input, min_val, max_val), input, inplace)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where x > threshold, else value."""
+    return written(activation.threshold(input, threshold, value), input, inplace)

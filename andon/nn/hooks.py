@@ -77,7 +77,7 @@ class Hooks:
         return register(self._backward_hooks, Hook(hook), prepend)
 
 
-def register(hooks: list[Hook], hook: Hook, prepend: bool) -> Handle:
+def register(hooks: Any, hook: Any, prepend: bool) -> Handle:
     hooks.insert(0 if prepend else len(hooks), hook)
     return Handle(hooks, hook)
 

@@ -21,9 +21,9 @@ class ChannelNorm(Module):
     """What BatchNorm and InstanceNorm share: a weight, a bias and statistics per channel."""
 
     dims: tuple[int, ...]  # how many dims an input may have
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
+    running_mean: Any  # tensors, or None where no statistics are kept
+    running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self,

@@ -144,7 +144,7 @@ class RNNBase(Module):
             )
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"{name}: dropout must be between 0 and 1: {self.dropout}")
-        if not 0 <= self.proj_size < self.hidden_size or self.proj_size and self.states == 1:
+        if not 0 <= self.proj_size < self.hidden_size or (self.proj_size and self.states == 1):
             raise ValueError(
                 f"{name}: proj_size must be below hidden_size, and is for LSTM: {self.proj_size}"
             )
@@ -154,6 +154,7 @@ class RNNBase(Module):
         output = self.proj_size or self.hidden_size
         stacked = self.gates * self.hidden_size
         inputs = self.input_size if layer == 0 else output * len(self.suffixes)
+        shapes: dict[str, tuple[int, ...]]
         shapes = {"weight_ih": (stacked, inputs), "weight_hh": (stacked, output)}
         if self.bias:
             shapes |= {"bias_ih": (stacked,), "bias_hh": (stacked,)}
@@ -164,9 +165,7 @@ class RNNBase(Module):
 
     def reset_parameters(self) -> None:
         """Draw all parameters from U(-1/√hidden_size, 1/√hidden_size)."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for p in self.parameters():
-            init.uniform_(p, -bound, bound)
+        draw(self, self.hidden_size)
 
     def step(self, x: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
         """One step of this kind of layer."""
@@ -195,7 +194,7 @@ class RNNBase(Module):
         self, x: Tensor, states: list[State], sizes: list[int] | None
     ) -> tuple[Tensor, State]:
         """All layers; `states` is one for each layer and direction."""
-        finals = []
+        finals: list[State] = []
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = F.dropout(x, self.dropout, self.training)
@@ -328,7 +327,9 @@ class RNNCellBase(Module):
             self.register_parameter(name, Parameter(empty(stacked, **made)) if bias else None)
         self.reset_parameters()
 
-    reset_parameters = RNNBase.reset_parameters
+    def reset_parameters(self) -> None:
+        """Draw all parameters from U(-1/√hidden_size, 1/√hidden_size)."""
+        draw(self, self.hidden_size)
 
     def step(self, x: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
         """One step of this kind of cell."""
@@ -392,6 +393,13 @@ class GRUCell(RNNCellBase):
 
     gates = 3
     step = staticmethod(gru_step)
+
+
+def draw(module: Module, hidden_size: int) -> None:
+    """Draw all parameters of a module from U(-1/√hidden_size, 1/√hidden_size)."""
+    bound = 1 / math.sqrt(hidden_size)
+    for p in module.parameters():
+        init.uniform_(p, -bound, bound)
 
 
 def checked_nonlinearity(name: str, owner: str) -> str:

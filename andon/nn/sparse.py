@@ -92,18 +92,23 @@ class Embedding(Table):
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None, **options: Any
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Embedding:
         """A layer on the table `embeddings`, by default not to be learned."""
         if embeddings.ndim != 2:
             raise ShapeError(f"from_pretrained: expects a matrix: {list(embeddings.shape)}")
+        rows, width = embeddings.shape
         return cls(
-            *embeddings.shape,
-            padding_idx=padding_idx,
-            _weight=embeddings,
-            _freeze=freeze,
-            **options,
-        )
+            rows, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
+            embeddings, freeze,
+        )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(

@@ -83,7 +83,8 @@ class State:
         """
         if not isinstance(state_dict, Mapping):
             raise StateError(f"load_state_dict: expects a dict: {type(state_dict).__name__}")
-        keys, errors = IncompatibleKeys([], []), []
+        keys = IncompatibleKeys([], [])
+        errors: list[str] = []
         load(self, dict(state_dict), "", {"assign_to_params_buffers": assign}, strict, keys, errors)
         if strict:
             missing = name_list("Missing key(s) in state_dict", keys.missing_keys)
@@ -180,7 +181,7 @@ def mismatch(key: str, given: Any, tensor: Tensor) -> str | None:
     return None
 
 
-def array_of(given: Any) -> np.ndarray | None:
+def array_of(given: Any) -> Any:
     """The array of a tensor, or an array itself; None for anything else."""
     array = getattr(given, "array", given)
     return array if isinstance(array, np.ndarray) else None

@@ -70,17 +70,13 @@ class TransformerEncoderLayer(Module):
         masks = (src_mask, src_key_padding_mask, is_causal)
         x = src
         if self.norm_first:
-            x = x + self.attention(self.norm1(x), *masks)
+            x = x + self.attention(self.norm1(x), masks)
             return x + self.feed_forward(self.norm2(x))
-        x = self.norm1(x + self.attention(x, *masks))
+        x = self.norm1(x + self.attention(x, masks))
         return self.norm2(x + self.feed_forward(x))
 
-    def attention(self, x: Tensor, mask: Any, padding: Any, is_causal: bool) -> Tensor:
-        y, _ = self.self_attn(
-            x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False,
-            is_causal=is_causal,
-        )  # fmt: skip
-        return self.dropout1(y)
+    def attention(self, x: Tensor, masks: tuple) -> Tensor:
+        return self.dropout1(attend(self.self_attn, x, x, masks))
 
     def feed_forward(self, x: Tensor) -> Tensor:
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -134,23 +130,18 @@ class TransformerDecoderLayer(Module):
         other = (memory_mask, memory_key_padding_mask, memory_is_causal)
         x = tgt
         if self.norm_first:
-            x = x + self.attention(self.norm1(x), *own)
-            x = x + self.memory_attention(self.norm2(x), memory, *other)
+            x = x + self.attention(self.norm1(x), own)
+            x = x + self.memory_attention(self.norm2(x), memory, other)
             return x + self.feed_forward(self.norm3(x))
-        x = self.norm1(x + self.attention(x, *own))
-        x = self.norm2(x + self.memory_attention(x, memory, *other))
+        x = self.norm1(x + self.attention(x, own))
+        x = self.norm2(x + self.memory_attention(x, memory, other))
         return self.norm3(x + self.feed_forward(x))
 
-    attention = TransformerEncoderLayer.attention
+    def attention(self, x: Tensor, masks: tuple) -> Tensor:
+        return self.dropout1(attend(self.self_attn, x, x, masks))
 
-    def memory_attention(
-        self, x: Tensor, memory: Tensor, mask: Any, padding: Any, is_causal: bool
-    ) -> Tensor:
-        y, _ = self.multihead_attn(
-            x, memory, memory, attn_mask=mask, key_padding_mask=padding, need_weights=False,
-            is_causal=is_causal,
-        )  # fmt: skip
-        return self.dropout2(y)
+    def memory_attention(self, x: Tensor, memory: Tensor, masks: tuple) -> Tensor:
+        return self.dropout2(attend(self.multihead_attn, x, memory, masks))
 
     def feed_forward(self, x: Tensor) -> Tensor:
         return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -250,13 +241,17 @@ class Transformer(Module):
         sizes = (d_model, nhead, dim_feedforward, dropout, activation)
         options = (layer_norm_eps, batch_first, norm_first)
         if custom_encoder is None:
-            layer = TransformerEncoderLayer(*sizes, *options, **made)
-            norm = LayerNorm(d_model, eps=layer_norm_eps, **made)
-            custom_encoder = TransformerEncoder(layer, num_encoder_layers, norm)
+            custom_encoder = TransformerEncoder(
+                TransformerEncoderLayer(*sizes, *options, **made),
+                num_encoder_layers,
+                LayerNorm(d_model, eps=layer_norm_eps, **made),
+            )
         if custom_decoder is None:
-            layer = TransformerDecoderLayer(*sizes, *options, **made)
-            norm = LayerNorm(d_model, eps=layer_norm_eps, **made)
-            custom_decoder = TransformerDecoder(layer, num_decoder_layers, norm)
+            custom_decoder = TransformerDecoder(
+                TransformerDecoderLayer(*sizes, *options, **made),
+                num_decoder_layers,
+                LayerNorm(d_model, eps=layer_norm_eps, **made),
+            )
         self.encoder, self.decoder = custom_encoder, custom_decoder
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
         self._reset_parameters()
@@ -307,6 +302,16 @@ class Transformer(Module):
         """(sz, sz): 0 on and below the diagonal, -inf above, where the future lies."""
         chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
         return wrap(np.triu(np.full((sz, sz), -np.inf), 1).astype(chosen.numpy))
+
+
+def attend(attention: Module, x: Tensor, memory: Tensor, masks: tuple) -> Tensor:
+    """What x finds in the memory. The masks are for scores, for padding, and whether causal."""
+    mask, padding, is_causal = masks
+    y, _ = attention(
+        x, memory, memory, attn_mask=mask, key_padding_mask=padding, need_weights=False,
+        is_causal=is_causal,
+    )  # fmt: skip
+    return y
 
 
 def activation_of(given: str | Callable) -> Callable:

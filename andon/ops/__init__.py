@@ -2,6 +2,29 @@
 
 # ruff: noqa: A004 (names such as `sum` are PyTorch's)
 
+# activation
+from .activation import (
+    celu,
+    elu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
+
 # arithmetic
 from .arithmetic import (
     add,
@@ -94,6 +117,10 @@ from .extremes import abs as absolute
 from .extremes import clamp as clip
 from .extremes import sign as sgn
 
+# gated
+from .gated import gelu, silu
+from .gated import silu as swish
+
 # gather
 from .gather_scatter import (
     argwhere,
@@ -118,6 +145,7 @@ from .gather_scatter import take_flat as take
 from .join import (
     cat,
     chunk,
+    column_stack,
     dsplit,
     dstack,
     hsplit,
@@ -247,6 +275,7 @@ from .diagonals import (
     block_diag,
     diag,
     diag_embed,
+    diagflat,
     diagonal,
     trace,
     tril,
@@ -255,6 +284,9 @@ from .diagonals import (
     triu_indices,
 )
 from .movement import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
     broadcast_tensors,
     broadcast_to,
     clone,
@@ -278,7 +310,7 @@ from .reorder import flip, fliplr, flipud, roll, rot90
 from .repetition import cartesian_prod, meshgrid, repeat_interleave, tile
 
 # reduce
-from .counting import bincount, histc, unique, unique_consecutive
+from .counting import bincount, histc, isin, unique, unique_consecutive
 from .largest import amax, amin, aminmax, argmax, argmin, max, min
 from .moments import mean, nanmean, std, std_mean, var, var_mean
 from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
@@ -287,7 +319,7 @@ from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
 from .scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
 
 # sort
-from .order_statistics import kthvalue, median, mode, nanmedian
+from .order_statistics import kthvalue, median, mode, nanmedian, nanquantile, quantile
 from .sorting import argsort, bucketize, msort, searchsorted, sort, topk
 
 # softmax
@@ -320,6 +352,21 @@ from .random import (
     feature_alpha_dropout,
     multinomial,
     poisson,
+)
+
+# special
+from .special import (
+    digamma,
+    erf,
+    erfc,
+    erfinv,
+    i0,
+    lgamma,
+    logit,
+    mvlgamma,
+    polygamma,
+    sinc,
+    xlogy,
 )
 
 # What `from andon.ops import *` gives: ops and composites, not the modules they are in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.dtype import DType, float32, float64
+from ..core.dtype import DType, bool_, float32, float64
 from ..core.dtype import dtype as as_dtype
 from ..core.errors import DTypeError, GraphError, ShapeError
 from ..core.op import op
@@ -67,6 +67,22 @@ def wanted_parts(op, name, x, return_inverse, return_counts, dim):
     found, inverse, counts = op.apply(x, dim=dim)
     parts = (found, *[inverse] * return_inverse, *[counts] * return_counts)
     return parts if len(parts) > 1 else found
+
+
+@op
+def isin(elements, test_elements, *, invert):
+    """Whether each of `elements` is one of `test_elements`; or is not, if `invert`."""
+    return np.isin(elements, test_elements, invert=invert)
+
+
+@isin.signature
+def isin_call(elements, test_elements, *, assume_unique=False, invert=False):
+    return isin.apply(elements, test_elements, invert=invert)
+
+
+@isin.spec
+def isin_spec(elements, test_elements, *, invert):
+    return Spec(elements.shape, bool_)
 
 
 @op

@@ -18,7 +18,7 @@ from .blocking import as_matrix, blocks
 from .gather_scatter import gather
 from .logic import eq, ne, where
 from .loss import check_same_shape, reduced
-from .movement import cast, permute, reshape
+from .movement import permute, reshape
 from .norm import wide
 from .reduce import sum
 from .softmax import exp_rows, log_softmax
@@ -175,7 +175,7 @@ def class_reduced(loss, target, flat, weight, ignore_index, reduction, name):
     if reduction != "mean":
         return reduced(loss, reduction, name)
     if weight is None:
-        count = cast.apply(sum(ne(flat, ignore_index)), dtype=as_dtype(loss.dtype))
+        count = sum(ne(flat, ignore_index))
     else:
         count = sum(class_weights(weight, flat, ignore_index))
     return sum(loss) / count

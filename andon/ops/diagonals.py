@@ -10,7 +10,7 @@ from ..core.errors import ShapeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dim
 from .join import cat
-from .movement import atleast
+from .movement import atleast, ravel
 from .padding import constant_pad
 from .reduce import sum
 
@@ -164,6 +164,11 @@ def diag(x, diagonal=0):
     if x.ndim == 2:
         return diagonal_call(x, diagonal)
     raise ShapeError(f"diag: a vector or a matrix expected: {list(x.shape)}")
+
+
+def diagflat(x, offset=0):
+    """A matrix with all elements of x, in row-major order, on a diagonal."""
+    return diag_embed(ravel(x), offset)
 
 
 def trace(x):

@@ -24,10 +24,11 @@ def rounded_once(reference: Callable) -> Callable:
     """Decorator: float16 and bfloat16 are computed in float32, and rounded at the end."""
 
     @functools.wraps(reference)
-    def widened(x, **attrs):
-        if x.dtype.itemsize > 2:
-            return reference(x, **attrs)
-        return reference(x.astype(np.float32), **attrs).astype(x.dtype)
+    def widened(*xs, **attrs):
+        dtype = xs[0].dtype
+        if dtype.itemsize > 2:
+            return reference(*xs, **attrs)
+        return reference(*[x.astype(np.float32) for x in xs], **attrs).astype(dtype)
 
     return widened
 

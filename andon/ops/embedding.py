@@ -18,6 +18,8 @@ from .logic import le, ne, where
 from .movement import cast, reshape
 from .reduce import sum
 
+FEW = 1 << 13  # elements, up to which adding one by one beats sorting first
+
 
 @op
 def embedding(weight, indices, *, padding_idx):
@@ -69,6 +71,9 @@ def embedding_backward(g, indices, *, rows, padding_idx):
 
 def add_rows(y, indices, rows):
     """y[indices[i]] += rows[i] for every i: equal indices add up, always in the same order."""
+    if rows.size <= FEW:
+        np.add.at(y, indices, rows)
+        return
     order = np.argsort(indices, kind="stable")
     ordered, rows = indices[order], rows[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1)).tolist()

@@ -116,9 +116,7 @@ SLOPE = 2 / math.sqrt(math.pi)
 ROOT2 = math.sqrt(2)
 
 
-@elementwise(
-    c="erf({0})", grad=lambda g, x: g * SLOPE * exp(-square(x)), promote=to_floating
-)
+@elementwise(c="erf({0})", grad=lambda g, x: g * SLOPE * exp(-square(x)), promote=to_floating)
 def erf(x):
     """2/√π ∫₀ˣ exp(-t²) dt."""
     if x.dtype == np.float64:
@@ -126,9 +124,7 @@ def erf(x):
     return erf_float32(np.asarray(x, np.float32)).astype(x.dtype, copy=False)
 
 
-@elementwise(
-    c="erfc({0})", grad=lambda g, x: g * -SLOPE * exp(-square(x)), promote=to_floating
-)
+@elementwise(c="erfc({0})", grad=lambda g, x: g * -SLOPE * exp(-square(x)), promote=to_floating)
 @in_float64
 def erfc(x):
     """1 - erf x, precise where that is small."""

@@ -68,7 +68,8 @@ def log_gamma_middle(x):
 def lgamma_values(x):
     """log |Γ(x)| of a float64 array; Γ(x) Γ(1 - x) = π / sin πx where x < 1/2."""
     right = np.where(x < 0.5, 1 - x, x)
-    value = np.where(right > 8, stirling(np.maximum(right, 8)), log_gamma_middle(np.minimum(right, 8)))
+    middle, large = log_gamma_middle(np.minimum(right, 8)), stirling(np.maximum(right, 8))
+    value = np.where(right > 8, large, middle)
     reflected = math.log(math.pi) - np.log(np.abs(sin_pi(x))) - value
     return np.where(np.isinf(x), np.inf, np.where(x < 0.5, reflected, value))
 

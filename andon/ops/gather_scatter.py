@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..core.dtype import dtype as as_dtype
+from ..core.dtype import iinfo
 from ..core.errors import DTypeError, GraphError, IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, normal_dim
-from .index import getitem, place, put, put_add, split_index, take, zeros
+from .arithmetic import floor_divide
+from .index import getitem, place, put, split_index, take, view, zeros
 from .logic import eq, where
 from .movement import expand, reshape
 
@@ -19,15 +23,17 @@ def gather(x, index, *, dim):
 
     Shapes: index has the dims of x, at most its sizes except along `dim` -> the shape of index.
     """
-    return x[grid(x, index, dim, "gather")]
+    return np.atleast_1d(x)[grid(x, index, dim, "gather")].reshape(index.shape)
 
 
 def grid(x, index, dim, name):
-    """NumPy indices that pair each element of `index` with its own place in the other dims."""
+    """NumPy indices that pair each element of `index` with its own place in the other dims.
+
+    Without dims, an operand counts as having one.
+    """
+    x, index = np.atleast_1d(x), np.atleast_1d(index)
     if index.dtype.kind not in "iu":
         raise DTypeError(f"{name}: index must hold integers: {index.dtype}")
-    if x.ndim == 0 or index.ndim == 0:
-        index = index.reshape(-1)[:1] if x.ndim else index
     if index.ndim != x.ndim or any(
         n > m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim
     ):
@@ -59,12 +65,13 @@ def scatter_add(x, index, src, *, dim):
     """x with src[i][j] added at [index[i][j]][j]. Where indices repeat, the values add up."""
     y = np.array(x)
     places = grid(y, index, dim, "scatter_add")
-    np.add.at(y, places, fitting(src, index, "scatter_add"))
+    np.add.at(np.atleast_1d(y), places, fitting(src, index, "scatter_add"))
     return y
 
 
 def fitting(src, index, name):
     """The part of `src` that has an index."""
+    src, index = np.atleast_1d(src), np.atleast_1d(index)
     if src.ndim != index.ndim or any(
         n > m for n, m in zip(index.shape, src.shape, strict=True)
     ):
@@ -98,24 +105,28 @@ def padded(g, src):
 @op
 def scatter(x, index, src, *, dim):
     """x with src[i][j] written at [index[i][j]][j]. Where indices repeat, the last stays."""
-    y = x.copy()
-    y[grid(x, index, dim, "scatter")] = fitting(src, index, "scatter")
+    y = np.array(x)
+    np.atleast_1d(y)[grid(x, index, dim, "scatter")] = fitting(src, index, "scatter")
     return y
 
 
 @scatter.signature
 def scatter_call(x, dim, index, src=None, *, value=None, reduce=None):
     dim = normal_dim(dim, x.ndim, "scatter")
-    if reduce is not None:
-        names = {"add": "sum", "multiply": "prod"}
-        return scatter_reduce(x, dim, index, full_src(x, index, src, value), names[reduce])
-    return scatter.apply(x, index, full_src(x, index, src, value), dim=dim)
+    src = value if src is None else src
+    if isinstance(src, (int, float, bool)):
+        src = filled(x, index.shape, src)
+    if reduce is None:
+        return scatter.apply(x, index, src, dim=dim)
+    names = {"add": "sum", "multiply": "prod"}
+    if reduce not in names:
+        raise ValueError(f"scatter: reduce must be 'add' or 'multiply': {reduce!r}")
+    return scatter_reduce(x, dim, index, src, names[reduce])
 
 
-def full_src(x, index, src, value):
-    """The source of a scatter; a number stands for a tensor full of it."""
-    number = value if src is None else src
-    return zeros(x, index.shape) + number if isinstance(number, (int, float, bool)) else number
+def filled(like, shape, number):
+    """A tensor of `shape`, in the dtype of `like`, of one number."""
+    return zeros(like, shape) + number
 
 
 @scatter.spec
@@ -132,26 +143,39 @@ def scatter_grad(g, y, x, index, src, *, dim):
 def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
     """x reduced with src at index: by "sum", "mean", "prod", "amax" or "amin"."""
     dim = normal_dim(dim, x.ndim, "scatter_reduce")
-    start = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "amax": -np.inf, "amin": np.inf}
-    if reduce not in start:
-        raise ValueError(f"scatter_reduce: not one of {', '.join(start)}: {reduce!r}")
+    if reduce not in ("sum", "mean", "prod", "amax", "amin"):
+        raise ValueError(f"scatter_reduce: not sum, mean, prod, amax or amin: {reduce!r}")
     if not include_self:
-        x = scatter.apply(x, index, src * 0 + start[reduce], dim=dim)
+        start = filled(x, index.shape, neutral(reduce, as_dtype(x.dtype)))
+        x = scatter.apply(x, index, start, dim=dim)
+    if reduce in ("prod", "amax", "amin"):
+        return scatter_extreme.apply(x, index, src, dim=dim, reduce=reduce)
+    total = scatter_add.apply(x, index, src, dim=dim)
     if reduce == "sum":
-        return scatter_add.apply(x, index, src, dim=dim)
-    if reduce == "mean":
-        total = scatter_add.apply(x, index, src, dim=dim)
-        ones = scatter_add.apply(x * 0 + float(include_self), index, src * 0 + 1, dim=dim)
-        return total / where(eq(ones, 0), 1.0, ones)
-    return scatter_extreme.apply(x, index, src, dim=dim, reduce=reduce)
+        return total
+    count = filled(x, x.shape, int(include_self))
+    count = scatter_add.apply(count, index, filled(x, src.shape, 1), dim=dim)
+    count = where(eq(count, 0), 1, count)
+    return total / count if as_dtype(x.dtype).is_floating_point else floor_divide(total, count)
+
+
+def neutral(reduce, dtype):
+    """What a reduction starts from: what changes nothing."""
+    if reduce in ("sum", "mean", "prod"):
+        return int(reduce == "prod")
+    limits = (-math.inf, math.inf)
+    if dtype.category == 1:
+        limits = (iinfo(dtype).min, iinfo(dtype).max)
+    return limits[reduce == "amin"]
 
 
 @op
 def scatter_extreme(x, index, src, *, dim, reduce):
     """x with its elements at index replaced by their product, maximum or minimum with src."""
     ufunc = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[reduce]
-    y = x.copy()
-    ufunc.at(y, grid(x, index, dim, "scatter_reduce"), fitting(src, index, "scatter_reduce"))
+    y = np.array(x)
+    places = grid(x, index, dim, "scatter_reduce")
+    ufunc.at(np.atleast_1d(y), places, fitting(src, index, "scatter_reduce"))
     return y
 
 
@@ -164,12 +188,36 @@ def scatter_extreme_spec(x, index, src, *, dim, reduce):
 def scatter_extreme_grad(g, y, x, index, src, *, dim, reduce):
     at = gather.apply(y, index, dim=dim)
     g_at = gather.apply(g, index, dim=dim)
-    if reduce == "prod":  # exact where nothing is 0
-        return g * y / x, None, padded(g_at * at / src, src)
-    wins_x, wins_src = eq(x, y), eq(src, at)
+    used = used_part(src, index)
+    if reduce == "prod":
+        gx = g * scatter_extreme.apply(filled(x, x.shape, 1), index, used, dim=dim, reduce="prod")
+        return gx, None, padded(g_at * product_of_others(x, index, used, at, dim), src)
+    wins_x, wins_src = eq(x, y), eq(used, at)
     ties = scatter_add.apply(wins_x * 1.0, index, wins_src * 1.0, dim=dim)
     share = gather.apply(ties, index, dim=dim)
     return g * wins_x / ties, None, padded(g_at * wins_src / share, src)
+
+
+def used_part(src, index):
+    """The part of src that has an index, as a view."""
+    if tuple(src.shape) == tuple(index.shape):
+        return src
+    return view.apply(src, index=tuple((0, n, None) for n in index.shape))
+
+
+def product_of_others(x, index, src, at, dim):
+    """For each element of src, the product `at` that it went into, without itself.
+
+    A quotient, but for a 0, which must not divide: if it is the only one, the product of the
+    rest; if it is not, 0, as for the others.
+    """
+    is_zero = eq(src, 0)
+    divisor = where(is_zero, 1.0, src)
+    none = filled(x, x.shape, 0)
+    zeros_at = gather.apply(scatter_add.apply(none, index, is_zero * 1.0, dim=dim), index, dim=dim)
+    rest = scatter_extreme.apply(x, index, divisor, dim=dim, reduce="prod")
+    rest_at = where(eq(zeros_at, 1), gather.apply(rest, index, dim=dim), 0.0)
+    return where(is_zero, rest_at, at / divisor)
 
 
 # One index per slice along a dim
@@ -183,23 +231,29 @@ def index_select(x, dim, index):
 def index_1d(index, name):
     if index.ndim > 1:
         raise IndexingError(f"{name}: index must have one dim: {list(index.shape)}")
-    return index if index.ndim else reshape.apply(index, shape=(1,))
+    return at_least_1d(index)
 
 
 def index_add(x, dim, index, source, *, alpha=1):
     """x with the slices of `source` added along `dim` where `index` says."""
-    dim = normal_dim(dim, x.ndim, "index_add")
+    dim, index = normal_dim(dim, x.ndim, "index_add"), index_1d(index, "index_add")
+    check_slices(x, dim, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
-    added = put_add.apply(
-        source, index_1d(index, "index_add"), dims=(dim,), shape=tuple(x.shape)
-    )
-    return x + added
+    return put.apply(x, source, index, dims=(dim,), accumulate=True)
 
 
 def index_copy(x, dim, index, source):
     """x with the slices of `source` written along `dim` where `index` says."""
-    dims = (normal_dim(dim, x.ndim, "index_copy"),)
-    return put.apply(x, source, index_1d(index, "index_copy"), dims=dims, accumulate=False)
+    dim, index = normal_dim(dim, x.ndim, "index_copy"), index_1d(index, "index_copy")
+    check_slices(x, dim, index, source, "index_copy")
+    return put.apply(x, source, index, dims=(dim,), accumulate=False)
+
+
+def check_slices(x, dim, index, source, name):
+    """A slice of `source` per index, of the sizes that the slices of x have."""
+    expected = (*x.shape[:dim], index.shape[0], *x.shape[dim + 1 :])
+    if tuple(source.shape) != expected:
+        raise ShapeError(f"{name}: source must be {list(expected)}: {list(source.shape)}")
 
 
 def index_fill(x, dim, index, value):
@@ -209,9 +263,17 @@ def index_fill(x, dim, index, value):
 
 
 def index_put(x, indices, values, accumulate=False):
-    """x with `values` written (or added) at the positions that the index tensors list."""
-    _, arrays, dims = split_index(x, tuple(indices))
+    """x with `values` written (or added) at the positions that the index tensors list.
+
+    None among the indices stands for all of that dim.
+    """
+    index = tuple(slice(None) if i is None else at_least_1d(i) for i in indices)
+    _, arrays, dims = split_index(x, index)
     return put.apply(x, values, *arrays, dims=dims, accumulate=accumulate)
+
+
+def at_least_1d(index):
+    return index if index.ndim else reshape.apply(index, shape=(1,))
 
 
 def take_along_dim(x, indices, dim=None):
@@ -241,9 +303,8 @@ def masked_fill(x, mask, value):
     """x with `value` where the mask holds."""
     if as_dtype(mask.dtype).name != "bool":
         raise DTypeError(f"masked_fill: the mask must be boolean: {as_dtype(mask.dtype)}")
-    if not isinstance(value, (int, float, bool)):
-        if value.ndim:
-            raise ShapeError(f"masked_fill: the value must be a number: {list(value.shape)}")
+    if not isinstance(value, (int, float, bool)) and value.ndim:
+        raise ShapeError(f"masked_fill: the value must be a number: {list(value.shape)}")
     return where(mask, value, x)
 
 
@@ -258,6 +319,8 @@ def masked_scatter(x, mask, source):
     mask = expand.apply(mask, shape=tuple(x.shape))
     places = nonzero(mask, as_tuple=True)
     count = places[0].shape[0]
+    if math.prod(source.shape) < count:
+        raise ShapeError(f"masked_scatter: {count} elements needed: {list(source.shape)}")
     values = getitem(reshape.apply(source, shape=(-1,)), slice(count))
     return put.apply(x, values, *places, dims=tuple(range(x.ndim)), accumulate=False)
 

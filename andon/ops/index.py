@@ -111,26 +111,26 @@ def take_grad(g, y, x, *indices, dims):
 def put_add(g, *indices, dims, shape):
     """Zeros of `shape`, to which g is added at lists of positions. The adjoint of `take`."""
     y = np.zeros(shape, g.dtype)
-    if len(dims) == 1 and indices[0].ndim == 1:
-        rows = np.moveaxis(g, dims[0], 0)
-        add_rows(np.moveaxis(y, dims[0], 0), indices[0], rows)
-    else:
-        np.add.at(y, among(len(shape), indices, dims), g)
+    add_at(y, indices, dims, g)
     return y
+
+
+def add_at(y, indices, dims, g):
+    """Add g to y at lists of positions. Where one is listed twice, both are added."""
+    few = math.prod(y.shape) <= 4 * y.shape[dims[0]]
+    if len(dims) == 1 and indices[0].ndim == 1 and len(indices[0]) and not few:
+        y, rows = np.moveaxis(y, dims[0], 0), np.moveaxis(g, dims[0], 0)
+        add_rows(y, indices[0], np.broadcast_to(rows, (len(indices[0]), *y.shape[1:])))
+    else:
+        np.add.at(y, among(y.ndim, indices, dims), g)
 
 
 def add_rows(y, index, rows):
     """y[index[i]] += rows[i] for every i, in order of i: equal indices add up, reproducibly."""
-    if math.prod(y.shape[1:]) <= 4 or len(index) == 0:
-        np.add.at(y, index, rows)
-        return
     index = np.where(index < 0, index + len(y), index)
     order = np.argsort(index, kind="stable")
     ordered = index[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if rows.dtype.kind == "V":  # bfloat16 has no reduceat
-        np.add.at(y, index, rows)
-        return
     y[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0)
 
 
@@ -151,11 +151,10 @@ def put(x, value, *indices, dims, accumulate):
     Where a position is listed twice, the last value stays.
     """
     y = x.copy()
-    where_to = among(x.ndim, indices, dims)
     if accumulate:
-        np.add.at(y, where_to, np.asarray(value, y.dtype))
+        add_at(y, indices, dims, np.asarray(value, y.dtype))
     else:
-        y[where_to] = value
+        y[among(x.ndim, indices, dims)] = value
     return y
 
 

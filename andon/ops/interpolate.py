@@ -1,8 +1,7 @@
 """Resizing images and other grids: nearest, linear, bilinear, bicubic, trilinear, area.
 
-Every mode but "area" works on one dim at a time: each element of the result is a weighted sum of
-one, two or four elements of the input, which are taken by index. So the gradients are those of
-`take`. Also here: pixel_shuffle, which trades channels for resolution.
+Every mode but "area", which is adaptive average pooling, is `resample` along one dim after the
+other. Also here: pixel_shuffle, which trades channels for resolution.
 """
 
 from __future__ import annotations
@@ -10,19 +9,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from ..core.dtype import dtype as as_dtype
 from ..core.errors import ShapeError
 from ..core.spec import Shape, spec_of
 from .avg_pool import adaptive_means
-from .index import take
 from .movement import permute, reshape
+from .resample import resample
 from .sliding_window import per_dim
 
 DIMS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
-MODES = ("nearest", "nearest-exact", *DIMS, "area")
-CUBIC = -0.75  # the slope parameter a of Keys' kernel, as in PyTorch and OpenCV
+KINDS = {"nearest": "nearest", "nearest-exact": "nearest", "bicubic": "cubic",
+         "linear": "linear", "bilinear": "linear", "trilinear": "linear"}  # fmt: skip
+MODES = (*KINDS, "area")
 
 
 def interpolate(
@@ -82,70 +79,18 @@ def target(x, n: int, size: Any, scale_factor: Any, recompute: Any) -> tuple[Sha
     )
 
 
-def resize(x, dim: int, out: int, scale: float | None, mode: str, align_corners: bool):
-    """x with `out` elements along `dim`."""
+def resize(x, dim: int, size: int, step: float | None, mode: str, align_corners: bool):
+    """x with `size` elements along `dim`."""
     L = x.shape[dim]
-    if out == L and mode != "nearest-exact" and scale in (None, 1.0):
-        return x
-    if mode.startswith("nearest"):
-        return take.apply(x, nearest(L, out, scale, mode), dims=(dim,))
-    position = positions(L, out, scale, align_corners)
-    if mode == "bicubic":
-        indices, weights = cubic(position, L)
-    else:
-        indices, weights = linear(position, L)
-    column = (-1, *(1 for _ in x.shape[dim + 1 :]))
-    y = None
-    for index, weight in zip(indices, weights, strict=True):
-        weight = weight.astype(as_dtype(x.dtype).numpy).reshape(column)
-        part = take.apply(x, index, dims=(dim,)) * weight
-        y = part if y is None else y + part
-    return y
-
-
-def nearest(L: int, out: int, scale: float | None, mode: str) -> np.ndarray:
-    """Which element is nearest; in float32, since PyTorch's rounding decides between equals."""
-    step = np.float32(L / out if scale is None else scale)
-    half = np.float32(0.5 if mode == "nearest-exact" else 0.0)
-    index = np.floor((np.arange(out, dtype=np.float32) + half) * step).astype(np.int64)
-    return np.minimum(index, L - 1)
-
-
-def positions(L: int, out: int, scale: float | None, align_corners: bool) -> np.ndarray:
-    """Where the elements of the result lie among those of the input."""
-    i = np.arange(out)
+    step = L / size if step is None else step
     if align_corners:
-        return i * ((L - 1) / (out - 1) if out > 1 else 0.0)
-    return (i + 0.5) * (L / out if scale is None else scale) - 0.5
-
-
-def linear(position: np.ndarray, L: int) -> tuple[list, list]:
-    """The two neighbours of each position, and their weights."""
-    position = np.maximum(position, 0)
-    low = np.minimum(np.floor(position).astype(np.int64), L - 1)
-    t = np.clip(position - low, 0, 1)
-    return [low, np.minimum(low + 1, L - 1)], [1 - t, t]
-
-
-def cubic(position: np.ndarray, L: int) -> tuple[list, list]:
-    """The four neighbours of each position, and their weights. Beyond the edge, it repeats.
-
-    Source: Keys, "Cubic Convolution Interpolation for Digital Image Processing" (1981), eq. 4.
-    """
-    low = np.floor(position).astype(np.int64)
-    t = position - low
-    indices = [np.clip(low + k, 0, L - 1) for k in (-1, 0, 1, 2)]
-    return indices, [outer_cubic(1 + t), inner_cubic(t), inner_cubic(1 - t), outer_cubic(2 - t)]
-
-
-def inner_cubic(d: np.ndarray) -> np.ndarray:
-    """Keys' kernel at distances up to 1."""
-    return ((CUBIC + 2) * d - (CUBIC + 3)) * d * d + 1
-
-
-def outer_cubic(d: np.ndarray) -> np.ndarray:
-    """Keys' kernel at distances from 1 to 2."""
-    return ((CUBIC * d - 5 * CUBIC) * d + 8 * CUBIC) * d - 4 * CUBIC
+        step, start = ((L - 1) / (size - 1) if size > 1 else 0.0), 0.0
+    elif mode.startswith("nearest"):
+        start = 0.5 if mode == "nearest-exact" else 0.0
+    else:
+        start = 0.5 * step - 0.5
+    kind = KINDS[mode]
+    return resample.apply(x, dim=dim, size=size, step=step, start=start, kind=kind)
 
 
 # Channels for resolution

@@ -16,7 +16,7 @@ from ..core.spec import Spec, normal_dim
 from .index import view as index_view
 from .index import zeros
 from .keywords import numpy_keywords
-from .movement import atleast
+from .movement import atleast, reshape
 
 WHOLE = (None, None, None)  # the slice `:`
 
@@ -149,6 +149,8 @@ def tensor_split(x, indices_or_sections, dim=0):
     """x cut along `dim` before each of the given indices, or into that many even parts."""
     dim = split_dim(x, dim, "tensor_split")
     n = x.shape[dim]
+    if getattr(indices_or_sections, "ndim", 0):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, (list, tuple)):
         ends = (0, *indices_or_sections, n)
         return tuple(
@@ -254,6 +256,12 @@ def vstack(tensors):
 def dstack(tensors):
     """One behind another: along dim 2."""
     return cat([atleast(3, x) for x in sequence(tensors, "dstack")], 2)
+
+
+def column_stack(tensors):
+    """Side by side as columns: vectors as one, matrices as several."""
+    tensors = sequence(tensors, "column_stack")
+    return cat([reshape(x, -1, 1) if x.ndim < 2 else x for x in tensors], 1)
 
 
 def hsplit(x, indices_or_sections):

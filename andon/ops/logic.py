@@ -115,6 +115,19 @@ def where(condition, a, b):
     return np.where(condition, a, b)
 
 
+def select(condition, a, b):
+    """`where` on the CPU. A large a beside 0 is a product, which no branch slows down."""
+    product = type(b) is float and b == 0 and a.size > 4096 and a.dtype.char in "fd"
+    if not (product and np.isfinite(a).all()):
+        return np.where(condition, a, b)
+    y = a * condition
+    y += 0.0  # -0.0 becomes 0.0
+    return y
+
+
+where.kernel = select
+
+
 @where.signature
 def where_call(condition, input=None, other=None):
     if input is None and other is None:

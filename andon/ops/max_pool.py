@@ -44,16 +44,20 @@ def max_pool(x, *, kernel, stride, padding, dilation):
     view = windows(padded(x, padding, lowest(x.dtype)), kernel, stride, dilation)
     all_taps = list(taps(view))
     y = view[all_taps[0]].copy()
-    chosen = np.empty(y.shape, np.int32)
+    chosen = np.empty(y.shape, np.min_scalar_type(len(all_taps)))
     chosen[...] = first_inside(y.shape[2:], kernel, stride, padding, dilation)
-    for number, tap in enumerate(all_taps[1:], 1):
-        part = view[tap]
-        larger = part > y
-        if x.dtype.kind in "fV":
-            larger |= part != part
-        np.copyto(y, part, where=larger)
-        chosen[larger] = number
+    for number, tap in enumerate(all_taps):
+        choose(chosen, number, view[tap] > y)
+        np.maximum(y, view[tap], out=y)
+    if x.dtype.kind in "fV" and np.isnan(y).any():  # NaN, which > did not see
+        for number, tap in enumerate(all_taps):
+            choose(chosen, number, np.isnan(view[tap]))
     return y, positions(chosen, x.shape[2:], kernel, stride, padding, dilation)
+
+
+def choose(chosen: np.ndarray, number: int, where: np.ndarray) -> None:
+    """Set `chosen` to a number larger than any before it, without a branch per element."""
+    np.maximum(chosen, where * chosen.dtype.type(number), out=chosen)
 
 
 def lowest(dtype: np.dtype) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import DTypeError
 from ..core.op import interpreters
 from . import (
+    activation,
     arithmetic,
     counting,
     decomposition,
@@ -33,6 +34,7 @@ from . import (
     singular_values,
     solve,
     sorting,
+    special,
     vector_norm,
     windows,
 )
@@ -164,6 +166,10 @@ class Methods:
         return logic.le(self, other) if isinstance(other, COMPARABLE) else NotImplemented
 
     __hash__ = object.__hash__
+
+    # activation
+
+    relu = activation.relu
 
     # arithmetic
 
@@ -323,6 +329,7 @@ class Methods:
     expand = movement.expand
     expand_as = movement.expand_as
     broadcast_to = movement.broadcast_to
+    sum_to_size = movement.sum_to_size
     squeeze = movement.squeeze
     unsqueeze = movement.unsqueeze
     flatten = movement.flatten
@@ -350,6 +357,7 @@ class Methods:
     diag = diagonals.diag
     diagonal = diagonals.diagonal
     diag_embed = diagonals.diag_embed
+    diagflat = diagonals.diagflat
     trace = diagonals.trace
 
     # join
@@ -390,6 +398,7 @@ class Methods:
     unique_consecutive = counting.unique_consecutive
     bincount = counting.bincount
     histc = counting.histc
+    isin = counting.isin
 
     # scan
 
@@ -409,6 +418,8 @@ class Methods:
     kthvalue = order_statistics.kthvalue
     median = order_statistics.median
     nanmedian = order_statistics.nanmedian
+    quantile = order_statistics.quantile
+    nanquantile = order_statistics.nanquantile
     mode = order_statistics.mode
 
     # softmax
@@ -420,6 +431,22 @@ class Methods:
 
     bernoulli = random.bernoulli
     multinomial = random.multinomial
+
+    # special
+
+    digamma = special.digamma
+    erf = special.erf
+    erfc = special.erfc
+    erfinv = special.erfinv
+    i0 = special.i0
+    lgamma = special.lgamma
+    logit = special.logit
+    mvlgamma = special.mvlgamma
+    sinc = special.sinc
+    xlogy = special.xlogy
+
+    def polygamma(self, n):
+        return special.polygamma(n, self)
 
 
 COMPARABLE = (Methods, int, float, np.ndarray, np.generic)

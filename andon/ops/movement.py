@@ -66,6 +66,14 @@ def cast_grad(g, y, x, *, dtype):
     return (cast.apply(g, dtype=as_dtype(x.dtype)),)
 
 
+def sum_to_size(x, *size):
+    """x summed over the dims along which `size` would have to be repeated to give it."""
+    size = sizes_from(size)
+    if len(size) > x.ndim or broadcast_shapes(size, x.shape, op="sum_to_size") != tuple(x.shape):
+        raise ShapeError(f"sum_to_size: a shape that grows to {list(x.shape)}: {list(size)}")
+    return sum_to.apply(x, shape=size, dtype=as_dtype(x.dtype))
+
+
 # Broadcasts
 
 
@@ -233,6 +241,28 @@ def atleast(ndim, x):
     if ndim == 3 and len(shape) == 2:
         shape = (*shape, 1)
     return reshape.apply(x, shape=shape)
+
+
+def atleast_1d(*tensors):
+    """Each tensor with at least one dim."""
+    return of_each(1, tensors)
+
+
+def atleast_2d(*tensors):
+    """Each tensor with at least two dims: a vector as a row."""
+    return of_each(2, tensors)
+
+
+def atleast_3d(*tensors):
+    """Each tensor with at least three dims: a matrix as one slice, its last dim 1."""
+    return of_each(3, tensors)
+
+
+def of_each(ndim, tensors):
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    made = tuple(atleast(ndim, x) for x in tensors)
+    return made[0] if len(made) == 1 else made
 
 
 # Permutations

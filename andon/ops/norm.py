@@ -150,19 +150,20 @@ def layer_norm_backward(g, x, mean, rstd, weight, *, normalized_shape):
     R, C = rows.shape
     g, gx = as_matrix(g, C), np.empty_like(rows)
     mean, rstd = mean.reshape(R, 1), rstd.reshape(R, 1)
-    gw, gb, average = np.zeros(C, rows.dtype), np.zeros(C, rows.dtype), 1 / max(C, 1)
+    scale = np.ones(C, rows.dtype) if w is None else w
+    gw, gb = np.zeros((2, C), rows.dtype)
+    average = rows.dtype.type(1 / max(C, 1))
     for part in blocks(R, C):
-        gp, out = g[part], gx[part]
-        xhat = rows[part] - mean[part]
-        xhat *= rstd[part]
+        centred = rows[part] - mean[part]
+        product, r = g[part] * centred, rstd[part]
         if w is not None:
-            gw += np.einsum("ij,ij->j", gp, xhat)
-            gb += gp.sum(axis=0)
-            gp = gp * w
-        xhat *= (np.einsum("ij,ij->i", gp, xhat) * average)[:, None]
-        np.subtract(gp, xhat, out=out)
-        out -= gp @ np.full((C, 1), average, gp.dtype)
-        out *= rstd[part]
+            gw += r[:, 0] @ product
+            gb += np.ones(len(r), g.dtype) @ g[part]
+        centred *= (product @ scale)[:, None] * r**3 * average
+        out = np.multiply(g[part], scale, out=gx[part])
+        out -= (g[part] @ scale)[:, None] * average
+        out *= r
+        out -= centred
     return like_operands(gx, x, weight, gw, gb)
 
 
@@ -238,16 +239,15 @@ def rms_norm_backward(g, x, rstd, weight, *, normalized_shape):
     rows, w, _ = row_operands("rms_norm", x, weight, None, normalized_shape)
     R, C = rows.shape
     g, gx, rstd = as_matrix(g, C), np.empty_like(rows), rstd.reshape(R, 1)
-    gw = np.zeros(C, rows.dtype)
+    scale = np.ones(C, rows.dtype) if w is None else w
+    gw, average = np.zeros(C, rows.dtype), rows.dtype.type(1 / max(C, 1))
     for part in blocks(R, C):
-        gp, out = g[part], gx[part]
-        xhat = rows[part] * rstd[part]
+        product, r = g[part] * rows[part], rstd[part]
         if w is not None:
-            gw += np.einsum("ij,ij->j", gp, xhat)
-            gp = gp * w
-        xhat *= (np.einsum("ij,ij->i", gp, xhat) / C)[:, None]
-        np.subtract(gp, xhat, out=out)
-        out *= rstd[part]
+            gw += r[:, 0] @ product
+        out = np.multiply(g[part], scale, out=gx[part])
+        out *= r
+        out -= rows[part] * ((product @ scale)[:, None] * r**3 * average)
     return like_operands(gx, x, weight, gw)
 
 

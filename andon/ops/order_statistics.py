@@ -1,23 +1,26 @@
-"""Order statistics: what stands at a place in the sorted order. The median, the mode, the k-th."""
+"""Order statistics: what stands at a place in the sorted order. k-th, median, quantiles, mode."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..core.dtype import int64
+from ..core.dtype import dtype as as_dtype
+from ..core.dtype import float64, int64
 from ..core.errors import ShapeError
 from ..core.op import op
-from ..core.spec import Spec, normal_dim
-from .arithmetic import floor_divide
+from ..core.spec import Spec, drop_dims, normal_dim, normal_dims
+from .arithmetic import floor_divide, lerp
+from .elementwise import ceil, floor, round
 from .extremes import clamp
 from .gather_scatter import gather
-from .join import narrow
+from .join import narrow, stack
 from .keywords import numpy_keywords, scalars_as_vectors
 from .largest import select_at, select_by
 from .logic import eq, lt, where
-from .movement import ravel
+from .moments import check_floating
+from .movement import cast, ravel, reshape
 from .reduce import sum
-from .sorting import argsort
+from .sorting import argsort, sort
 
 
 @numpy_keywords
@@ -73,6 +76,63 @@ def middle_or_nan(numbers, n):
 
 def middle_of_numbers(numbers, n):
     return clamp(floor_divide(numbers - 1, 2), min=0)
+
+
+# Between two elements, what a rank that is not whole becomes
+INTERPOLATIONS = {
+    "linear": lambda rank: rank,
+    "lower": floor,
+    "higher": ceil,
+    "nearest": round,
+    "midpoint": lambda rank: (floor(rank) + ceil(rank)) * 0.5,
+}
+
+
+@numpy_keywords
+def quantile(x, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """What a part q of the elements along `dim` lies below; NaN if there is one.
+
+    Shapes: for a vector of q, the results stand along a new first dim.
+    """
+    return quantiles(x, q, dim, keepdim, interpolation, "quantile")
+
+
+@numpy_keywords
+def nanquantile(x, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """The quantile of the elements that are numbers."""
+    return quantiles(x, q, dim, keepdim, interpolation, "nanquantile")
+
+
+def quantiles(x, q, dim, keepdim, interpolation, name):
+    check_floating(x, name)
+    parts = q.tolist() if hasattr(q, "tolist") else q
+    several = isinstance(parts, (list, tuple))
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"{name}: not one of {', '.join(INTERPOLATIONS)}: {interpolation!r}")
+    shape = drop_dims(tuple(x.shape), normal_dims(dim, x.ndim, name), keepdim)
+    x, dim = (ravel(x), 0) if dim is None or x.ndim == 0 else (x, normal_dim(dim, x.ndim, name))
+    if x.shape[dim] == 0:
+        raise ShapeError(f"{name}: there is none of no elements: {list(x.shape)}")
+    values, between = sort(x, dim).values, INTERPOLATIONS[interpolation]
+    found = [
+        reshape.apply(value_at(values, part, dim, between, name), shape=shape)
+        for part in (parts if several else [parts])
+    ]
+    return stack(found) if several else found[0]
+
+
+def value_at(values, part, dim, between, name):
+    """What is at `part` of the way through the numbers in sorted `values`."""
+    if not 0 <= part <= 1:
+        raise ShapeError(f"{name}: q must be in [0, 1]: {part}")
+    numbers, n = sum(eq(values, values), dim, True), values.shape[dim]
+    last = cast.apply(clamp(numbers - 1, min=0), dtype=float64)
+    rank = between(last * part)
+    if name == "quantile":  # where there are NaNs, they are at the end
+        rank = where(lt(numbers, n), n - 1.0, rank)
+    below, above = floor(rank), ceil(rank)
+    low, high = (gather.apply(values, cast.apply(i, dtype=int64), dim=dim) for i in (below, above))
+    return lerp(low, high, cast.apply(rank - below, dtype=as_dtype(values.dtype)))
 
 
 @op

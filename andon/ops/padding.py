@@ -53,13 +53,20 @@ def pad(x, pad, mode="constant", value=None):
         return constant_pad.apply(x, widths=widths, value=0 if value is None else value)
     if mode not in BORDERS:
         raise ValueError(f"pad: mode must be constant, {', '.join(BORDERS)}: {mode!r}")
+    wrapped = mode == "circular"  # it goes around what is left; the others see what goes
+    x = cropped(x, widths) if wrapped else x
     for dim, (before, after) in enumerate(widths):
         if before > 0 or after > 0:
             x = with_borders(x, dim, max(before, 0), max(after, 0), mode)
-    if any(before < 0 or after < 0 for before, after in widths):
-        crops = tuple((min(before, 0), min(after, 0)) for before, after in widths)
-        x = constant_pad.apply(x, widths=crops, value=0)
-    return x
+    return x if wrapped else cropped(x, widths)
+
+
+def cropped(x, widths):
+    """x without what the negative ones of `widths` take away."""
+    crops = tuple((min(before, 0), min(after, 0)) for before, after in widths)
+    if not any(map(any, crops)):
+        return x
+    return constant_pad.apply(x, widths=crops, value=0)
 
 
 def pad_widths(x, pad):

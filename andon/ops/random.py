@@ -117,7 +117,7 @@ random_integers.spec(drawn_spec)
 @op
 def random_permutation(key, *, n, dtype):
     """0 … n - 1 in random order: that of n words."""
-    return np.argsort(words(key, n), kind="stable").astype(dtype.numpy, copy=False)
+    return np.argsort(words(key, n)).astype(dtype.numpy, copy=False)
 
 
 @random_permutation.spec
@@ -325,4 +325,19 @@ def alpha_masked(x, p, shape, inplace, generator):
     b = -a * p * SELU_FLOOR
     u = random_uniform.apply(key_from(generator), shape=shape, dtype=float32)
     y = where(lt(u, p), a * SELU_FLOOR + b, x * a + b)
+    return x.become(y) if inplace else y
+
+
+def rrelu(x, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, generator=None):
+    """x where x >= 0, else a x: a uniform on [lower, upper) in training, their mean otherwise.
+
+    Source: Xu et al., "Empirical Evaluation of Rectified Activations" (2015).
+    """
+    if not lower <= upper:
+        raise ValueError(f"rrelu: lower must be at most upper: {lower}, {upper}")
+    slope = (lower + upper) / 2
+    if training:
+        u = random_uniform.apply(key_from(generator), shape=tuple(x.shape), dtype=float32)
+        slope = cast.apply(u * (upper - lower) + lower, dtype=as_dtype(x.dtype))
+    y = where(lt(x, 0), x * slope, x)
     return x.become(y) if inplace else y

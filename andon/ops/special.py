@@ -6,7 +6,6 @@ sinc, and products with logarithms that are 0 where a factor is.
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -17,7 +16,7 @@ from .elementwise import cos, exp2, expm1, log, log1p, round, sigmoid
 from .error_function import erf, erfc, erfcx, erfinv, in_float64, log_ndtr, ndtr, ndtri
 from .extremes import clamp, sign
 from .gamma_function import digamma, lgamma, mvlgamma, polygamma, zeta
-from .logic import eq, isnan, logical_and, logical_not, ne, where
+from .logic import eq, isnan, logical_and, logical_not, lt, where
 
 __all__ = [
     "digamma",
@@ -96,7 +95,7 @@ def zero_beside_number(x, other):
 
 def entr(x):
     """-x log x: 0 at 0, and -∞ below."""
-    return where(x < 0, -math.inf, neg(xlogy(x, x)))
+    return where(lt(x, 0), -math.inf, neg(xlogy(x, x)))
 
 
 def logit(x, eps=None):
@@ -127,8 +126,8 @@ def nonzero(x):
 # Bessel's functions
 
 
-def bessel_values(order, x):
-    """e⁻ˣ Iᵥ(x) for x ≥ 0: the power series for x < 20, Hankel's expansion for large x."""
+def scaled_bessel(order, x):
+    """e⁻ˣ Iᵥ(x) for x ≥ 0: the power series for x < 20, then Hankel's asymptotic one."""
     near, far = np.minimum(x, 20), np.maximum(x, 20)
     term = total = (near / 2) ** order / math.factorial(order)
     for k in range(1, 60):
@@ -141,16 +140,40 @@ def bessel_values(order, x):
     return np.where(x < 20, total * np.exp(-near), hankel / np.sqrt(2 * math.pi * far))
 
 
+def bessel(order, x):
+    """Iᵥ(x) for x ≥ 0."""
+    x = np.minimum(x, 2000)  # where it is ∞ in float64 already
+    return np.exp(x / 2) * scaled_bessel(order, x) * np.exp(x / 2)
+
+
 @elementwise(grad=lambda g, x: g * i1(x), promote=to_floating)
 @in_float64
 def i0(x):
     """I₀(x), the modified Bessel function of order 0."""
-    x = np.abs(x)
-    return bessel_values(0, x) * np.exp(x)
+    return bessel(0, np.abs(x))
 
 
-@elementwise(grad=lambda g, y, x: g * (i0e(x) - sign(x) * y) if False else None)
+@elementwise(
+    grad=lambda g, y, x: g * where(eq(x, 0), 0.5, i0(x) - y / nonzero(x)), promote=to_floating
+)
+@in_float64
+def i1(x):
+    """I₁(x), the modified Bessel function of order 1."""
+    return np.copysign(bessel(1, np.abs(x)), x)
+
+
+@elementwise(grad=lambda g, y, x: g * (i1e(x) - sign(x) * y), promote=to_floating)
 @in_float64
 def i0e(x):
     """exp(-|x|) I₀(x)."""
-    return bessel_values(0, np.abs(x))
+    return scaled_bessel(0, np.abs(x))
+
+
+@elementwise(
+    grad=lambda g, y, x: g * where(eq(x, 0), 0.5, i0e(x) - y * (sign(x) + 1 / nonzero(x))),
+    promote=to_floating,
+)
+@in_float64
+def i1e(x):
+    """exp(-|x|) I₁(x)."""
+    return np.copysign(scaled_bessel(1, np.abs(x)), x)

@@ -55,7 +55,7 @@ class NAdam(Optimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def start(self, p: Tensor, group: Group) -> dict[str, Tensor]:
-        return {**super().start(p, group), "mu_product": wrap(np.ones((), p.array.dtype))}
+        return {**super().start(p, group), "mu_product": wrap(np.ones((), np.float32))}
 
     def begin(self, p: Tensor, group: Group) -> tuple[float, float]:
         """The number of the step, and Πₜ."""

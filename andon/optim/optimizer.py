@@ -150,7 +150,8 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """State and hyperparameters, the parameters being numbered through all groups."""
-        groups, numbers = [], {}
+        groups: list[Group] = []
+        numbers: dict[int, int] = {}
         for group in self.param_groups:
             own = [numbers.setdefault(id(p), len(numbers)) for p in group["params"]]
             packed = {name: value for name, value in group.items() if name != "params"}
@@ -188,10 +189,10 @@ def evaluate(closure: Callable | None) -> Any:
 
 def gradient_of(p: Tensor) -> np.ndarray:
     """The array of p's gradient, if it fits p."""
-    g = p.grad.array
-    if g.shape != p.array.shape:
-        raise ShapeError(f"step: the gradient does not fit: {p.grad.spec} for {p.spec}")
-    return g
+    g: Any = p.grad
+    if g.array.shape != p.array.shape:
+        raise ShapeError(f"step: the gradient does not fit: {g.spec} for {p.spec}")
+    return g.array
 
 
 def descent(group: Group, p: np.ndarray, g: np.ndarray, decay: float) -> np.ndarray:

@@ -7,8 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtype import DType, dtype, float16, float32, float64, int64
-from ..core.dtype import bfloat16, bool_, int8, int16, int32, uint8  # isort: skip
+from ..core.dtype import (
+    DType,
+    bfloat16,
+    bool_,
+    dtype,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 from ..core.errors import DTypeError, GradientError, ShapeError
 from ..core.memory import Memory
 from ..core.spec import normal_dim
@@ -57,7 +69,7 @@ class Interchange:
 
     def __format__(self, spec: str) -> str:
         if self.array.ndim and spec:
-            raise DTypeError(f"format: only a single number can be formatted as {spec!r}: {self.spec}")
+            raise DTypeError(f"format: only a single number takes {spec!r}: {self.spec}")
         return str(self) if self.array.ndim else format(self.item(), spec)
 
     def __contains__(self, element: Any) -> bool:

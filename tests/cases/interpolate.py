@@ -1,6 +1,7 @@
 """Rows for andon/ops/interpolate.py."""
 
 import numpy as np
+
 from cases import Case
 
 HALVES = ("float64", "float32", "float16", "bfloat16")
@@ -36,7 +37,8 @@ CASES = [
     resize((1, 2, 3, 4, 5), scale_factor=2, mode="trilinear"),
     resize((1, 2, 3, 4, 5), size=(5, 2, 3), mode="trilinear", align_corners=True),
     resize(IMAGE, size=(3, 2), mode="area"),
-    Case("interpolate nearest of bytes", lambda t, x: t.nn.functional.interpolate(x, scale_factor=2),
+    Case("interpolate nearest of bytes",
+         lambda t, x: t.nn.functional.interpolate(x, scale_factor=2),
          [np.arange(12, dtype=np.uint8).reshape(1, 1, 3, 4)], grad=False),
     Case("pixel_shuffle", lambda t, x: t.nn.functional.pixel_shuffle(x, 2), [(2, 8, 3, 2)]),
     Case("pixel_shuffle without a batch", lambda t, x: t.pixel_shuffle(x, 3), [(9, 2, 2)]),

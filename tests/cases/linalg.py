@@ -1,6 +1,7 @@
 """Rows for andon/ops/linalg.py, solve.py, decomposition.py and singular_values.py."""
 
 import numpy as np
+
 from cases import Case
 
 HALVES = ("float64", "float32", "float16", "bfloat16")
@@ -34,7 +35,8 @@ PRODUCTS = [
          dtypes=HALVES),
     Case("matmul of transposed operands", lambda t, a, b: T(a) @ T(b), [(2, 4, 3), (2, 5, 4)]),
     Case("matmul of heads cut from one tensor",
-         lambda t, a, b: a.permute(0, 2, 1, 3) @ b.permute(0, 2, 3, 1), [(2, 3, 2, 4), (2, 3, 2, 4)]),
+         lambda t, a, b: a.permute(0, 2, 1, 3) @ b.permute(0, 2, 3, 1),
+         [(2, 3, 2, 4), (2, 3, 2, 4)]),
     Case("matmul of every second row", lambda t, a, b: a[::2, 1:] @ b, [(5, 4), (3, 2)]),
     Case("matmul of an expanded row", lambda t, a, b: a.expand(3, 4) @ b, [(1, 4), (4, 2)]),
     Case("matmul with itself", lambda t, a: a @ a, [(3, 3)]),

@@ -49,6 +49,10 @@ SHAPES = [
     Case("expand_as", lambda t, x, y: x.expand_as(y) * y, [(3,), (2, 3)]),
     Case("broadcast_to", lambda t, x: t.broadcast_to(x, (2, 2, 3)), [(2, 3)]),
     Case("broadcast_tensors", lambda t, x, y: t.broadcast_tensors(x, y), [(3, 1), (4,)]),
+    Case("atleast_2d", lambda t, x, y, z: t.atleast_2d(x, y, z), [(), (3,), (2, 3)]),
+    Case("atleast_1d", lambda t, x: t.atleast_1d(x), [()]),
+    Case("atleast_3d", lambda t, *xs: t.atleast_3d(xs), [(), (3,), (2, 3), (1, 2, 3)]),
+    Case("sum_to_size", lambda t, x: x.sum_to_size(3, 1), [(2, 3, 4)]),
     Case("contiguous", lambda t, x: x.t().contiguous(), [(2, 3)]),
     Case("clone", lambda t, x: x.t().clone(), [(2, 3)], dtypes=NARROW),
 ]
@@ -107,6 +111,7 @@ DIAGONALS = [
     Case("diag of a matrix", lambda t, x: x.diag(-1), [(3, 4)]),
     Case("diag_embed", lambda t, x: t.diag_embed(x), [(2, 3)]),
     Case("diag_embed in other dims", lambda t, x: t.diag_embed(x, -1, 0, 1), [(2, 3)]),
+    Case("diagflat", lambda t, x: t.diagflat(x, 1), [(2, 2)]),
     Case("trace", lambda t, x: x.trace(), [(3, 4)]),
     values("trace of integers", lambda t, x: t.trace(x), [INTS]),
     Case("block_diag", lambda t, *xs: t.block_diag(*xs), [(2, 3), (2,), (), (1, 1)]),

@@ -1,6 +1,7 @@
 """Rows for andon/ops/max_pool.py and avg_pool.py."""
 
 import numpy as np
+
 from cases import Case
 
 HALVES = ("float64", "float32", "float16", "bfloat16")
@@ -32,7 +33,8 @@ CASES = [
     pool("max_pool1d", NAN, 2, 1, 1, note="of NaN", grad=False, return_indices=True),
     pool("max_pool1d", np.full((1, 1, 5), -np.inf), 3, 2, 1, note="of -inf", grad=False,
          return_indices=True),
-    pool("max_pool1d", np.zeros((1, 1, 6)), 3, 1, 1, note="of equals", grad=False, return_indices=True),
+    pool("max_pool1d", np.zeros((1, 1, 6)), 3, 1, 1, note="of equals", grad=False,
+         return_indices=True),
     pool("max_pool2d", (2, 3, 6, 7), 2, return_indices=True),
     pool("max_pool2d", (2, 3, 7, 7), 3, 2, 1, ceil_mode=True, return_indices=True),
     pool("max_pool2d", (2, 3, 7, 8), (3, 2), (2, 3), (1, 0), (1, 2), ceil_mode=True),

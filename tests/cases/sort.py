@@ -48,6 +48,27 @@ CASES = [
     values("median of nothing", lambda t, x: x.median(), [(0,)]),
     Case("nanmedian", lambda t, x: x.nanmedian(1), [(3, 4)]),
     values("nanmedian with NaN", lambda t, x: (x.nanmedian(), x.nanmedian(1)), [HOLES]),
+    Case("quantile", lambda t, x: x.quantile(0.3), [(3, 4)]),
+    Case("quantile along a dim, kept", lambda t, x: t.quantile(x, 0.5, 1, True), [(3, 5)]),
+    Case(
+        "quantiles",
+        lambda t, x: x.quantile(t.tensor([0.0, 0.25, 1.0], dtype=x.dtype), dim=0),
+        [(5, 2)],
+    ),
+    Case(
+        "quantiles between elements",
+        lambda t, x: tuple(
+            t.quantile(x, 0.4, interpolation=name)
+            for name in ("lower", "higher", "nearest", "midpoint")
+        ),
+        [(6,)],
+    ),
+    values(
+        "quantile with NaN",
+        lambda t, x: (x.quantile(0.5, dim=1), t.nanquantile(x, 0.25, dim=1), x.nanquantile(1.0)),
+        [np.array([[1.0, np.nan, 3.0], [2.0, 5.0, 4.0], [np.nan] * 3])],
+    ),
+    values("isin", lambda t, x, y: (t.isin(x, y), t.isin(x, y, invert=True)), [INTS, INTS[0, :2]]),
     values("mode", lambda t, x: (x.mode(), t.mode(x, 0, True).values), [INTS]),
     Case("mode has a gradient", lambda t, x: x.mode(1).values, [(3, 1)]),
     values("searchsorted", lambda t, b, x: t.searchsorted(b, x), [SORTED, SORTED[::-1] - 1]),

@@ -83,9 +83,9 @@ def pack_padded_sequence(
                 f"pack_padded_sequence: lengths must descend, or enforce_sorted be False: {n}"
             )
     else:
-        order = np.argsort(-np.array(n), kind="stable")
-        x, n = rows(x, 1, wrap(order)), [n[i] for i in order]
-        back, order = wrap(np.argsort(order)), wrap(order)
+        by_length = np.argsort(-np.array(n), kind="stable")
+        order, back = wrap(by_length), wrap(np.argsort(by_length))
+        x, n = rows(x, 1, order), [n[i] for i in by_length]
     sizes = [sum(length > t for length in n) for t in range(n[0])]
     data = cat([x[t, :size] for t, size in enumerate(sizes)], 0)
     return PackedSequence(data, wrap(np.array(sizes, np.int64)), order, back)

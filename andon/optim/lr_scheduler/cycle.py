@@ -31,7 +31,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 f"CosineAnnealingWarmRestarts: T_0 and T_mult must be ints > 0: {T_0}, {T_mult}"
             )
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
-        self.T_i, self.T_cur = T_0, last_epoch
+        self.T_i: int = T_0
+        self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -43,7 +44,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             epoch = self.last_epoch + 1
         if epoch < 0:
             raise ValueError(f"CosineAnnealingWarmRestarts: epoch must be >= 0: {epoch}")
-        self.T_cur, self.T_i = epoch, self.T_0
+        self.T_cur, self.T_i = epoch, self.T_0  # epochs since the last restart, and between
         while self.T_cur >= self.T_i:
             self.T_cur -= self.T_i
             self.T_i *= self.T_mult
