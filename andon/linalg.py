@@ -15,6 +15,7 @@ from .ops.singular_values import linalg_norm as norm
 from .ops.solve import cholesky, det, inv, matrix_power, slogdet, solve, solve_triangular
 from .ops.vector_norm import vector_norm
 
+
 def cross(input, other, *, dim=-1):
     """The vector product along `dim`, of size 3."""
     return any_cross(input, other, dim)

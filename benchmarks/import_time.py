@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -18,16 +19,16 @@ print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def measure(module: str) -> tuple[float, float]:
-    """(seconds, peak MB) of a process that imports `module`."""
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(module=module)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    """(seconds, peak MB) of a process that imports `module`, its bytecode being cached."""
+    command = [sys.executable, "-c", PROGRAM.format(module=module)]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     seconds, megabytes = map(float, run.stdout.split())
     return seconds, megabytes
 
 
 def main() -> None:
+    measure("andon")
     pairs = [(measure("numpy"), measure("andon")) for _ in range(11)]
     beyond = statistics.median(a[0] - n[0] for n, a in pairs)
     memory = statistics.median(a[1] for _, a in pairs)

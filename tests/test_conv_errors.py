@@ -124,3 +124,11 @@ def test_a_large_convolution_is_the_same_in_parts():
     w.grad = None
     sum((part * part).sum() for part in parts).backward()
     np.testing.assert_allclose(gw[1].numpy(), w.grad.numpy())
+
+
+def test_a_convolution_of_no_channels_is_its_bias():
+    x, w = ones(2, 0, 4, 4), ones(3, 0, 2, 2).requires_grad_()
+    y = F.conv2d(x, w, andon.tensor([1.0, 2.0, 3.0]))
+    y.sum().backward()
+    assert y[1, :, 2, 2].tolist() == [1.0, 2.0, 3.0]
+    assert tuple(w.grad.shape) == (3, 0, 2, 2)

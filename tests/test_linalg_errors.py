@@ -15,6 +15,7 @@ def ones(*shape, dtype=None):
 SHAPES = {
     "matmul: inner sizes differ": lambda: ones(2, 3) @ ones(2, 3),
     "matmul: both operands need at least one dim": lambda: ones(2) @ andon.tensor(1.0),
+    "matmul: both operands need at least one dim: got a number": lambda: ones(2, 2) @ 2,
     "matmul: sizes must be equal or 1": lambda: ones(2, 3, 4) @ ones(3, 4, 5),
     "mm: operands of 2 and 2 dims": lambda: andon.mm(ones(2), ones(2, 3)),
     "bmm: batches of one size": lambda: andon.bmm(ones(1, 2, 3), ones(2, 3, 4)),

@@ -28,7 +28,7 @@ from .sampler import (
     WeightedRandomSampler,
 )
 from .text import CharDataset, TokenDataset
-from .worker import WorkerInfo, get_worker_info
+from .worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",

@@ -23,7 +23,8 @@ from typing import Any
 from ..core.errors import DataError
 from .fetcher import Fetcher
 from .message import pack, receive, send
-from .worker import GRACE, Job, WorkerInfo, run
+from .worker import GRACE, Job, run
+from .worker_info import WorkerInfo
 
 LOOK = 1.0  # seconds between two looks at whether the workers still live
 

@@ -26,30 +26,13 @@ from ..core.errors import DataError
 from ..tensor.generator import manual_seed
 from .fetcher import Exhausted, Fetcher
 from .message import pack, receive, send
+from .worker_info import WorkerInfo, set_worker_info
 
 if TYPE_CHECKING:
     from socket import socket
 
 GRACE = 1.0  # seconds that a worker has to finish what it is doing when it should end
 LOOK = 1.0  # seconds between two looks at whether the loader's process still lives
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """Which worker this is: `id` of 0 … num_workers - 1, its seed, and its copy of the dataset."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-_this_worker: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """What this process is as a worker of a DataLoader; None in any other process."""
-    return _this_worker
 
 
 @dataclass(frozen=True)
@@ -125,8 +108,7 @@ def listen(socket: socket, tasks: queue.SimpleQueue) -> None:
 
 def prepare(job: Job) -> Failure | None:
     """Seed every source of random numbers, then let the user's own set-up run."""
-    global _this_worker
-    _this_worker = job.info
+    set_worker_info(job.info)
     manual_seed(job.info.seed)
     random.seed(job.info.seed)
     np.random.seed(job.info.seed % 2**32)

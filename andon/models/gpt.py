@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,10 @@ class GPTConfig:
     tied: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_embd % self.n_head:
-            raise ShapeError(f"GPT: n_head {self.n_head} does not divide n_embd {self.n_embd}")
         if min(self.vocab_size, self.block_size, self.n_layer, self.n_head, self.n_embd) < 1:
             raise ShapeError(f"GPT: sizes must be positive: {self}")
+        if self.n_embd % self.n_head:
+            raise ShapeError(f"GPT: n_head {self.n_head} does not divide n_embd {self.n_embd}")
 
     @classmethod
     def preset(cls, name: str, vocab_size: int, block_size: int, **options: Any) -> GPTConfig:
@@ -90,9 +91,10 @@ class CausalSelfAttention(nn.Module):
         q, k, v = qkv.unbind(0)
         if cache is not None:
             k, v = remember(cache, layer, k, v)  # (B, H, S, D)
-        y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=T > 1, dropout_p=self.dropout if self.training else 0.0
-        )
+        S = k.shape[2]
+        mask = andon.ones(T, S, dtype=andon.bool).tril(S - T) if 1 < T < S else None
+        p = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=T == S)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         return self.resid_dropout(self.c_proj(y))
 
@@ -174,7 +176,9 @@ class GPT(nn.Module):
         Shapes: idx, targets (B, T) -> logits (B, T, V). Targets of -1 do not count.
         With a `cache` (a list, empty at first) idx holds only the times not seen yet.
         """
-        _, T = idx.shape
+        if idx.ndim != 2:
+            raise ShapeError(f"GPT: tokens of shape (B, T) expected: {idx.spec}")
+        T = idx.shape[1]
         past = cache[0][0].shape[2] if cache else 0
         if past + T > self.config.block_size:
             raise ShapeError(
@@ -199,9 +203,9 @@ class GPT(nn.Module):
     ) -> optim.AdamW:
         """AdamW that decays the matrices of Linear layers and nothing else."""
         linear = {id(m.weight) for m in self.modules() if isinstance(m, nn.Linear)}
-        embedding = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
-        decayed = [p for p in self.parameters() if id(p) in linear - embedding]
-        others = [p for p in self.parameters() if id(p) not in linear - embedding]
+        linear -= {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}  # if tied
+        decayed = [p for p in self.parameters() if id(p) in linear]
+        others = [p for p in self.parameters() if id(p) not in linear]
         groups = [
             {"params": decayed, "weight_decay": weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -243,7 +247,7 @@ class GPT(nn.Module):
         """
         if idx.ndim != 2 or idx.shape[1] == 0:
             raise ShapeError(f"generate: a prompt of shape (B, T), T > 0 expected: {idx.spec}")
-        if temperature <= 0:
+        if not temperature > 0:
             raise ShapeError(f"generate: the temperature must be positive: {temperature}")
         size, cache = self.config.block_size, []
         window = new = idx[:, -size:]
@@ -262,18 +266,15 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, dropout: float = 0.0) -> GPT:
-        """A model from a folder of Hugging Face's GPT-2: config.json and model.safetensors."""
+        """A model from a folder of Hugging Face's GPT-2: config.json and model.safetensors.
+
+        Raises: FileFormatError if a file is missing, damaged, or of another kind of model.
+        """
         folder = Path(directory)
         config = read_config(folder / "config.json", dropout)
+        state = read_weights(folder, config)
         model = cls(config)
-        state = {
-            name.removeprefix("transformer."): andon.as_tensor(array)
-            for name, array in safetensors.load_sharded(folder).items()
-        }
-        ours = model.state_dict()
-        load = {name: from_conv1d(name, state) for name in ours if name != "lm_head.weight"}
-        load["lm_head.weight"] = state.get("lm_head.weight", load["transformer.wte.weight"])
-        model.load_state_dict(load)
+        model.load_state_dict(state)
         return model
 
 
@@ -313,23 +314,46 @@ def choose(logits: Tensor, do_sample: bool, generator: Any) -> Tensor:
     return andon.multinomial(F.softmax(logits, dim=-1), num_samples=1, generator=generator)
 
 
+SIZES = ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd")
+FIXED = {  # what others may set, and GPT-2 and we do not
+    "model_type": "gpt2",
+    "activation_function": "gelu_new",
+    "layer_norm_epsilon": 1e-5,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+}
+CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+
 def read_config(path: Path, dropout: float) -> GPTConfig:
     """Hugging Face's config.json as ours."""
     try:
         given = json.loads(path.read_text())
-        sizes = [int(given[k]) for k in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"GPT: no GPT-2 configuration: {path}: {error}") from None
-    return GPTConfig(*sizes, dropout=dropout, tied=True)
+        sizes = [operator.index(given[name]) for name in SIZES]
+        other = {k: given[k] for k, usual in FIXED.items() if given.get(k, usual) != usual}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FileFormatError(f"GPT: no configuration of a GPT-2: {path}: {error!r}") from None
+    if other:
+        raise FileFormatError(f"GPT: settings that GPT-2 does not have: {path}: {other}")
+    return GPTConfig(*sizes, dropout=dropout, tied=bool(given.get("tie_word_embeddings", True)))
 
 
-CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-
-
-def from_conv1d(name: str, state: dict[str, Tensor]) -> Tensor:
-    """The weight `name` as Linear holds it: GPT-2 keeps its matrices the other way round."""
-    key = name.removeprefix("transformer.")
-    if key not in state:
-        raise StateError(f"GPT: the checkpoint lacks a weight: {key}")
-    return state[key].t() if key.endswith(CONV1D) else state[key]
-
+def read_weights(folder: Path, config: GPTConfig) -> dict[str, Any]:
+    """The weights in a folder by our names. What they say of the sizes must be what config says."""
+    try:
+        arrays = safetensors.load_sharded(folder)
+    except OSError as error:
+        raise FileFormatError(f"GPT: no weights: {folder}: {error}") from None
+    state = {}
+    for name, array in arrays.items():
+        if not name.endswith((".attn.bias", ".attn.masked_bias")):  # the causal mask
+            full = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+            state[full] = array.T if name.endswith(CONV1D) else array
+    shapes = [getattr(state.get(f"transformer.{n}.weight"), "shape", None) for n in ("wte", "wpe")]
+    layers = sum(name.endswith(".ln_1.weight") for name in state)
+    C = config.n_embd
+    if [*shapes, layers] != [(config.vocab_size, C), (config.block_size, C), config.n_layer]:
+        raise FileFormatError(f"GPT: weights of other sizes than config.json says: {folder}")
+    if config.tied:
+        state["lm_head.weight"] = state["transformer.wte.weight"]
+    return state

@@ -251,8 +251,7 @@ class ParameterList(Module):
         return self.extend(values)
 
     def __repr__(self) -> str:
-        lines = "\n".join(f"  ({i}): {summary(value)}" for i, value in enumerate(self))
-        return f"{self._get_name()}(\n{lines}\n)" if lines else f"{self._get_name()}()"
+        return table(self._get_name(), enumerate(self))
 
 
 class ParameterDict(Module):
@@ -312,8 +311,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def __repr__(self) -> str:
-        lines = "\n".join(f"  ({key}): {summary(value)}" for key, value in self.items())
-        return f"{self._get_name()}(\n{lines}\n)" if lines else f"{self._get_name()}()"
+        return table(self._get_name(), self.items())
 
 
 def as_parameter(value: Any) -> Any:
@@ -331,6 +329,12 @@ def pairs(given: Any, name: str) -> list[tuple[str, Any]]:
     if any(not isinstance(pair, (tuple, list)) or len(pair) != 2 for pair in found):
         raise ShapeError(f"{name}: expects a mapping or pairs of key and value: {given!r}")
     return found
+
+
+def table(title: str, items: Iterable[tuple[Any, Any]]) -> str:
+    """What a container of parameters prints: a line for each."""
+    lines = "".join(f"    ({key}): {summary(value)}\n" for key, value in items)
+    return f"{title}(\n{lines})" if lines else f"{title}()"
 
 
 def summary(value: Any) -> str:

@@ -4,9 +4,11 @@ What is imported here is described where it is defined. The activations below ca
 their result into their input.
 """
 
+# ruff: noqa: F401 (this module is a list of names)
+
 from __future__ import annotations
 
-from ..ops import activation
+from ..ops import activation, gated
 from ..ops.activation import (
     glu,
     hardshrink,
@@ -17,7 +19,6 @@ from ..ops.activation import (
     softsign,
     tanhshrink,
 )
-
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.avg_pool import (
     adaptive_avg_pool1d,
@@ -44,7 +45,7 @@ from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.embedding import embedding, embedding_bag, one_hot
 from ..ops.gated import gelu
-from ..ops.gated import silu as sigmoid_linear_unit
+from ..ops.grid_sample import affine_grid, grid_sample
 from ..ops.interpolate import (
     channel_shuffle,
     interpolate,
@@ -140,7 +141,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x σ(x)."""
-    return written(sigmoid_linear_unit(input), input, inplace)
+    return written(gated.silu(input), input, inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -89,9 +89,9 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
     if mode.grad and (module._backward_hooks or module._backward_pre_hooks):
         watch = Watch(module)
         args = watch.enter(args)
+    called: list[Hook] = []
     try:
         output = module.forward(*args, **kwargs)
-        called = []
         for hook in list(module._forward_hooks):
             called.append(hook)
             output = call_hook(hook, module, args, kwargs, output)

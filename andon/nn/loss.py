@@ -380,24 +380,3 @@ class TripletMarginWithDistanceLoss(Loss):
             swap=self.swap,
             reduction=self.reduction,
         )
-
-
-class CTCLoss(Loss):
-    """-log of the probability of a label sequence, summed over its alignments with the input."""
-
-    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
-        super().__init__(reduction=reduction)
-        self.blank, self.zero_infinity = blank, zero_infinity
-
-    def forward(
-        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
-    ) -> Tensor:
-        return F.ctc_loss(
-            log_probs,
-            targets,
-            input_lengths,
-            target_lengths,
-            self.blank,
-            self.reduction,
-            self.zero_infinity,
-        )

@@ -177,6 +177,7 @@ from .conv import (
 from .einsum import einsum
 
 # interpolate
+from .grid_sample import affine_grid, grid_sample
 from .interpolate import (
     channel_shuffle,
     interpolate,

@@ -69,7 +69,7 @@ class Tiles:
         """Heads, queries and keys of each tile; its scores fit in cache."""
         H, T, _ = self.q.shape
         S = self.k.shape[1]
-        if S == 0 or self.q.size == 0 and T == 0:
+        if S == 0 or (self.q.size == 0 and T == 0):
             return
         rows = min(T, QUERIES if self.causal else max(1, BLOCK // S))
         heads = max(1, BLOCK // (rows * S))

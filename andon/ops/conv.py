@@ -1,4 +1,4 @@
-"""Convolution, its transpose, and im2col, over any number of spatial dims.
+"""Convolution and its transpose, over any number of spatial dims.
 
 y = conv(x, w) is linear in x and linear in w. `conv_input_grad` is its adjoint in x (which is
 what is called a transposed convolution) and `conv_weight_grad` its adjoint in w. The gradients of
@@ -49,7 +49,7 @@ def conv(x, w, *, stride, padding, dilation, groups):
     spec = conv_spec(spec_of(x), spec_of(w), stride, padding, dilation, groups)
     narrow, x, w = x.dtype, widened(x), widened(w)
     view = windows(padded(x, padding), w.shape[2:], stride, dilation)
-    w = w.reshape(groups, len(w) // groups, -1)
+    w = as_matrices(w, groups)
     y = np.empty((len(x), groups, w.shape[1], math.prod(spec.shape[2:])), x.dtype)
     for part in parts(view):
         np.matmul(w, columns(view[part], groups), out=y[part])
@@ -71,8 +71,8 @@ def conv_input_grad(g, w, *, sizes, stride, padding, dilation, groups):
     shape = (*spec.shape[:2], *(n + sum(p) for n, p in zip(sizes, padding, strict=True)))
     x = np.zeros(shape, g.dtype)
     view = windows(x, w.shape[2:], stride, dilation)
-    w = w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
-    g = g.reshape(len(g), groups, w.shape[2], -1)
+    w = as_matrices(w, groups).swapaxes(1, 2)
+    g = g.reshape(len(g), groups, w.shape[2], math.prod(g.shape[2:]))
     for part in parts(view):
         add_columns(view[part], w @ g[part])
     return unpadded(x, padding).astype(narrow, copy=False)
@@ -89,12 +89,16 @@ def conv_weight_grad(x, g, *, kernel, stride, padding, dilation, groups):
     view = windows(padded(x, padding), kernel, stride, dilation)
     w = np.zeros((groups, spec.shape[0] // groups, math.prod(spec.shape[1:])), x.dtype)
     for part in parts(view):
-        rows = np.swapaxes(g[part], 0, 1).reshape(groups, w.shape[1], -1)
-        w += rows @ long_columns(view[part], groups).swapaxes(1, 2)
+        w += long_rows(g[part], groups) @ long_columns(view[part], groups).swapaxes(1, 2)
     return w.reshape(spec.shape).astype(narrow, copy=False)
 
 
 # Columns
+
+
+def as_matrices(w: np.ndarray, groups: int) -> np.ndarray:
+    """The weight as a matrix per group. Shapes: -> (groups, O / groups, C / groups · kernel)."""
+    return w.reshape(groups, len(w) // groups, math.prod(w.shape[1:]))
 
 
 def parts(view: np.ndarray) -> Iterator[slice]:
@@ -115,9 +119,16 @@ def columns(view: np.ndarray, groups: int) -> np.ndarray:
 
 def long_columns(view: np.ndarray, groups: int) -> np.ndarray:
     """im2col of all samples in one matrix: -> (groups, C / groups · kernel, B · out)."""
+    B, C = view.shape[:2]
     n = view.ndim // 2 - 1
-    height = view.shape[1] // groups * math.prod(view.shape[2 : 2 + n])
-    return np.moveaxis(view, 0, n + 1).reshape(groups, height, -1)
+    height = C // groups * math.prod(view.shape[2 : 2 + n])
+    return np.moveaxis(view, 0, n + 1).reshape(groups, height, B * math.prod(view.shape[2 + n :]))
+
+
+def long_rows(g: np.ndarray, groups: int) -> np.ndarray:
+    """The channels of all samples in one matrix: (B, O, *out) -> (groups, O / groups, B · out)."""
+    height = g.shape[1] // groups
+    return np.swapaxes(g, 0, 1).reshape(groups, height, len(g) * math.prod(g.shape[2:]))
 
 
 def add_columns(view: np.ndarray, columns: np.ndarray) -> None:

@@ -59,8 +59,10 @@ def qr_spec(x, *, mode):
 
 @qr.grad(keeps=("x",))
 def qr_grad(g, y, x, *, mode):
-    """Source: Walter and Lehmann, "Algorithmic Differentiation of Linear Algebra Functions" (2010),
-    sections 3.3 and 3.6; Roberts and Roberts, "QR and LQ Decomposition..." (2020) for wide x.
+    """That of `tall_qr_grad` for the first M columns, from which q and the rest of r follow.
+
+    Source: Walter and Lehmann, "Algorithmic Differentiation of Linear Algebra Functions" (2010);
+    Roberts and Roberts, "QR and LQ Decomposition Matrix Backpropagation..." (2020) for wide x.
     """
     M, N = x.shape[-2:]
     if mode == "r" or (mode == "complete" and M > N):

@@ -25,6 +25,7 @@ from .movement import expand, permute, reshape
 from .reduce import sum
 
 Labels = tuple[str, ...]
+Term = tuple[Any, Labels]  # an operand, and the label of each of its dims
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -119,7 +120,7 @@ def check_sizes(equation: str, inputs: list[Labels], operands: tuple) -> None:
 # Computing it
 
 
-def diagonals(x, labels: Labels):
+def diagonals(x, labels: Labels) -> Term:
     """x with one dim per label, where some label stands for several of its dims."""
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
@@ -131,7 +132,7 @@ def diagonals(x, labels: Labels):
     return x, labels
 
 
-def broadcast(x, labels: Labels, terms: Sequence):
+def broadcast(x, labels: Labels, terms: Sequence[Term]):
     """x with its dims of size 1 expanded to the size the same label has elsewhere."""
     if 1 not in x.shape:
         return x
@@ -139,7 +140,7 @@ def broadcast(x, labels: Labels, terms: Sequence):
     return expand.apply(x, shape=tuple(largest[label] for label in labels))
 
 
-def sizes_of(terms: Sequence) -> dict[str, int]:
+def sizes_of(terms: Sequence[Term]) -> dict[str, int]:
     """The size of every label, where 1 gives way to others."""
     sizes: dict[str, int] = {}
     for x, labels in terms:
@@ -149,18 +150,18 @@ def sizes_of(terms: Sequence) -> dict[str, int]:
     return sizes
 
 
-def kept_for(others: Sequence, output: Labels) -> set[str]:
+def kept_for(others: Sequence[Term], output: Labels) -> set[str]:
     """The labels that are still needed when two terms are contracted."""
     return set(output).union(*(labels for _, labels in others))
 
 
-def cheapest_pair(terms: Sequence, output: Labels) -> tuple:
+def cheapest_pair(terms: Sequence[Term], output: Labels) -> tuple[Term, Term]:
     """The two terms whose product is smallest, compared with what they take up now."""
     if len(terms) == 2:
         return terms[0], terms[1]
     sizes = sizes_of(terms)
 
-    def growth(pair: tuple) -> int:
+    def growth(pair: tuple[Term, Term]) -> int:
         (x, left), (y, right) = pair
         others = [term for term in terms if term is not pair[0] and term is not pair[1]]
         kept = (set(left) | set(right)) & kept_for(others, output)
@@ -170,7 +171,7 @@ def cheapest_pair(terms: Sequence, output: Labels) -> tuple:
     return min(combinations(terms, 2), key=growth)
 
 
-def contract(first: tuple, second: tuple, kept: set[str]) -> tuple:
+def contract(first: Term, second: Term, kept: set[str]) -> Term:
     """The product of two terms, summed over the labels that are not in `kept`."""
     a, of_a = sum_out(*first, kept.union(second[1]))
     b, of_b = sum_out(*second, kept.union(first[1]))
@@ -188,7 +189,7 @@ def contract(first: tuple, second: tuple, kept: set[str]) -> tuple:
     return reshape.apply(matmul.apply(a, b), shape=shape), labels
 
 
-def sum_out(x, labels: Labels, kept: set[str]):
+def sum_out(x, labels: Labels, kept: set[str]) -> Term:
     """x summed over the dims whose labels are not in `kept`."""
     gone = tuple(i for i, label in enumerate(labels) if label not in kept)
     if not gone:

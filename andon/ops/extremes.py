@@ -28,7 +28,9 @@ def sign(x):
     """-1, 0 or 1, and 0 for NaN. Flat, so its gradient is 0."""
     if x.dtype.kind == "b":
         return x.copy()
-    return np.nan_to_num(np.sign(x), copy=False) if x.dtype.kind in "fV" else np.sign(x)
+    y = np.asarray(np.sign(x))
+    np.copyto(y, 0, where=np.isnan(x))
+    return y
 
 
 @elementwise(

@@ -101,11 +101,13 @@ def polygamma_values(n, x):
     sign = (-1) ** (n + 1)
     value = sign * math.factorial(n) * zeta_values(n + 1.0, np.where(x < 0.5, 1 - x, x))
     # dⁿ/dxⁿ π cot πx = πⁿ⁺¹ P(cot πx), where P starts as c and each derivative is -(1 + c²) P'
-    cotangent = np.polynomial.Polynomial([0, 1])
+    coefficients = np.array([0.0, 1.0])
     for _ in range(n):
-        cotangent = np.polynomial.Polynomial([-1, 0, -1]) * cotangent.deriv()
-    c = 1 / np.tan(math.pi * (x - np.rint(x)))
-    reflected = -sign * value - math.pi ** (n + 1) * cotangent(c)
+        coefficients = np.convolve([-1, 0, -1], coefficients[1:] * range(1, len(coefficients)))
+    c, polynomial = 1 / np.tan(math.pi * (x - np.rint(x))), 0.0
+    for coefficient in coefficients[::-1]:
+        polynomial = polynomial * c + coefficient
+    reflected = -sign * value - math.pi ** (n + 1) * polynomial
     return np.where(x < 0.5, np.where(x == np.rint(x), sign * np.inf, reflected), value)
 
 

@@ -209,7 +209,7 @@ def product_of_others(x, index, src, at, dim):
     """For each element of src, the product `at` that it went into, without itself.
 
     A quotient, but for a 0, which must not divide: if it is the only one, the product of the
-    rest; if it is not, 0, as for the others.
+    rest; if it is not, 0 (a constant, so second derivatives where two zeros meet are lost).
     """
     is_zero = eq(src, 0)
     divisor = where(is_zero, 1.0, src)

@@ -94,7 +94,10 @@ def among(ndim, indices, dims):
 
 @take.spec
 def take_spec(x, *indices, dims):
-    shape = broadcast_shapes(*(i.shape for i in indices), op="index")
+    try:
+        shape = broadcast_shapes(*(i.shape for i in indices), op="index")
+    except ShapeError as error:
+        raise IndexingError(str(error)) from None
     rest = [n for d, n in enumerate(x.shape) if d not in dims]
     adjacent = dims == tuple(range(dims[0], dims[0] + len(dims)))
     at = dims[0] if adjacent else 0
@@ -117,12 +120,13 @@ def put_add(g, *indices, dims, shape):
 
 def add_at(y, indices, dims, g):
     """Add g to y at lists of positions. Where one is listed twice, both are added."""
-    few = math.prod(y.shape) <= 4 * y.shape[dims[0]]
-    if len(dims) == 1 and indices[0].ndim == 1 and len(indices[0]) and not few:
-        y, rows = np.moveaxis(y, dims[0], 0), np.moveaxis(g, dims[0], 0)
-        add_rows(y, indices[0], np.broadcast_to(rows, (len(indices[0]), *y.shape[1:])))
-    else:
+    dim, index = dims[0], indices[0]
+    few = math.prod(y.shape) <= 4 * y.shape[dim]
+    if len(dims) > 1 or index.ndim != 1 or index.size == 0 or few:
         np.add.at(y, among(y.ndim, indices, dims), g)
+        return
+    g = np.broadcast_to(g, (*y.shape[:dim], index.size, *y.shape[dim + 1 :]))
+    add_rows(np.moveaxis(y, dim, 0), index, np.moveaxis(g, dim, 0))
 
 
 def add_rows(y, index, rows):
@@ -150,7 +154,7 @@ def put(x, value, *indices, dims, accumulate):
 
     Where a position is listed twice, the last value stays.
     """
-    y = x.copy()
+    y = np.array(x)
     if accumulate:
         add_at(y, indices, dims, np.asarray(value, y.dtype))
     else:
@@ -301,9 +305,9 @@ def write(x, part, *, recipe):
 
     What an in-place method on a view does to the base of the view.
     """
-    x = x.copy()
-    follow(x, recipe)[...] = part
-    return x
+    y = np.array(x)  # not x.copy(), which of a number is no array to write to
+    follow(y, recipe)[...] = part
+    return y
 
 
 @write.spec

@@ -30,9 +30,12 @@ def matmul(a, b):
     Shapes: a (..., M, K), b (..., K, N) -> (..., M, N).
     Raises: ShapeError if the inner sizes differ; DTypeError if the dtypes do.
     """
-    dtype = a.dtype
-    if (dtype is not b.dtype and dtype != b.dtype) or dtype.kind == "b":
-        raise DTypeError(f"matmul: operands of one dtype, not bool: {dtype} and {b.dtype}")
+    try:
+        dtype, other = a.dtype, b.dtype
+    except AttributeError:
+        raise ShapeError("matmul: both operands need at least one dim: got a number") from None
+    if (dtype is not other and dtype != other) or dtype.kind == "b":
+        raise DTypeError(f"matmul: operands of one dtype, not bool: {dtype} and {other}")
     if dtype.itemsize == 2 and dtype.kind != "i":
         return product(widened(a), widened(b)).astype(dtype)
     return product(a, b)

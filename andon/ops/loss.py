@@ -137,7 +137,7 @@ def multilabel_soft_margin_loss(input, target, weight=None, *, reduction="mean")
 
 
 def kl_div(input, target, *, reduction="mean", log_target=False):
-    """target (log target - input), for log-probabilities input. "batchmean" is the true divergence."""
+    """target (log target - input), for log-probabilities. "batchmean" is the true divergence."""
     if log_target:
         loss = exp(target) * (target - input)
     else:
@@ -148,9 +148,7 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
     return reduced(loss, reduction, "kl_div")
 
 
-def poisson_nll_loss(
-    input, target, log_input=True, *, full=False, eps=1e-8, reduction="mean"
-):
+def poisson_nll_loss(input, target, log_input=True, *, full=False, eps=1e-8, reduction="mean"):
     """λ - target log λ, for a rate λ = exp input, or input if not `log_input`.
 
     `full` adds Stirling's approximation of log(target!), where the target is above 1.
@@ -173,7 +171,9 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     if var.ndim == input.ndim - 1 and tuple(var.shape) == tuple(input.shape[:-1]):
         var = reshape.apply(var, shape=(*var.shape, 1))
     elif tuple(var.shape) not in (tuple(input.shape), (*input.shape[:-1], 1)):
-        raise ShapeError(f"gaussian_nll_loss: var {list(var.shape)} does not fit {list(input.shape)}")
+        raise ShapeError(
+            f"gaussian_nll_loss: var {list(var.shape)} does not fit {list(input.shape)}"
+        )
     with no_grad():  # so that a variance below eps still has a gradient
         lift = maximum(eps - var, 0.0)
     var = var + lift
@@ -201,7 +201,7 @@ def soft_margin_loss(input, target, *, reduction="mean"):
 
 
 def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
-    """max(0, margin - target (input1 - input2)): input1 is to be the larger where the target is 1."""
+    """max(0, margin - target (input1 - input2)): a target of 1 wants input1 to be the larger."""
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
             "margin_ranking_loss: all must have as many dims: "

@@ -32,7 +32,7 @@ def layer_norm(x, weight, bias, *, normalized_shape, eps):
     """
     rows, weight, bias = row_operands("layer_norm", x, weight, bias, normalized_shape)
     R, C = rows.shape
-    y, mean, rstd = np.empty_like(rows), *np.empty((2, R, 1), rows.dtype)
+    y, (mean, rstd) = np.empty_like(rows), np.empty((2, R, 1), rows.dtype)
     average = np.full((C, 1), 1 / max(C, 1), rows.dtype)
     for part in blocks(R, C):
         out = y[part]
@@ -216,9 +216,7 @@ def rms_norm_call(x, normalized_shape, weight=None, eps=None):
 
 @rms_norm.grad
 def rms_norm_grad(g, y, x, weight, *, normalized_shape, eps):
-    grads = rms_norm_backward.apply(
-        g[0], x, y[1], weight, normalized_shape=normalized_shape
-    )
+    grads = rms_norm_backward.apply(g[0], x, y[1], weight, normalized_shape=normalized_shape)
     return grads if weight is not None else (*grads, None)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..core.dtype import float32, float64, int64
 from ..core.dtype import dtype as as_dtype
+from ..core.dtype import float32, float64, int64
 from ..core.errors import DataError, DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
@@ -36,10 +36,15 @@ def key_from(generator=None):
     return (Default.generator if generator is None else generator).draw()
 
 
+def stream(key):
+    """The bit generator of the words that `key` names."""
+    seed, offset = (n % 2**64 for n in key.tolist())
+    return np.random.Philox(key=seed, counter=np.array([0, 0, offset, 0], np.uint64))
+
+
 def words(key, size):
     """The first `size` 64-bit words of the stream that `key` names."""
-    seed, offset = (n % 2**64 for n in key.tolist())
-    return np.random.Philox(key=seed, counter=[0, 0, offset, 0]).random_raw(size)
+    return stream(key).random_raw(size)
 
 
 def half_words(key, size):
@@ -133,9 +138,8 @@ def random_poisson(rate, key):
     """Poisson with the given rates; the generator of NumPy, on the stream that `key` names."""
     if rate.size and not rate.min() >= 0:
         raise DataError(f"poisson: rates must be >= 0: {rate.min()}")
-    seed, offset = (n % 2**64 for n in key.tolist())
-    stream = np.random.Philox(key=seed, counter=[0, 0, offset, 0])
-    return np.asarray(np.random.Generator(stream).poisson(rate.astype(float))).astype(rate.dtype)
+    drawn = np.random.Generator(stream(key)).poisson(rate.astype(np.float64))
+    return np.asarray(drawn).astype(rate.dtype)
 
 
 @random_poisson.spec

@@ -24,7 +24,7 @@ from ..core.errors import StateError
 from ..data import DataLoader
 from ..nn.utils import clip_grad_norm_
 from ..optim import AdamW, Optimizer
-from ..tensor.random import default_generator
+from ..tensor.generator import default_generator
 from . import checkpoint
 from .log import Log
 

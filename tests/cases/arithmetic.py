@@ -1,8 +1,80 @@
 """Rows for andon/ops/arithmetic.py."""
 
+import numpy as np
 from cases import Case
 
+HALF = ("float64", "float32", "float16", "bfloat16")
+INTS = np.array([[7, -7, 5], [-5, 3, -1]])
+DIVISORS = np.array([2, -3, 4])
+BOOLS = np.array([True, False, True])
+UINT8 = np.array([1, 50, 200], np.uint8)
+
 CASES = [
-    Case("add broadcasts a row", lambda t, a, b: a + b, [(3, 4), (4,)]),
-    Case("mul broadcasts both ways", lambda t, a, b: a * b, [(3, 1), (1, 4)]),
-]
+    Case("add broadcasts a row", lambda t, a, b: a + b, [(3, 4), (4,)], dtypes=HALF),
+    Case("add of 0-dim operands", lambda t, a, b: a + b, [(), ()]),
+    Case("add of zero-size operands", lambda t, a, b: a + b, [(0, 3), (1, 3)]),
+    Case("add with alpha", lambda t, a, b: t.add(a, b, alpha=0.5), [(3,), (2, 3)]),
+    Case("add numbers on either side", lambda t, a: 1.5 + a + 2, [(3,)], dtypes=HALF),
+    Case("add transposed operands", lambda t, a, b: a.transpose(0, 1) + b, [(3, 4), (4, 3)]),
+    Case("add integers and floats", lambda t, i, a: i + a, [INTS, (2, 3)], dtypes=HALF),
+    Case("add of booleans is or", lambda t, a: a + a, [BOOLS], grad=False),
+    Case("add to uint8 wraps", lambda t, u: u + (-1), [UINT8], grad=False),
+    Case("mul of uint8 by a large number wraps", lambda t, u: u * 300, [UINT8], grad=False),
+    Case("sub", lambda t, a, b: a - b, [(2, 1), (3,)], dtypes=HALF),
+    Case("sub from a number", lambda t, a: 1 - a, [(3,)], dtypes=HALF),
+    Case("sub with alpha", lambda t, a, b: t.sub(a, b, alpha=3), [(3,), (2, 3)]),
+    Case("rsub", lambda t, a: t.rsub(a, 2.0, alpha=3), [(3,)]),
+    Case("mul broadcasts both ways", lambda t, a, b: a * b, [(3, 1), (1, 4)], dtypes=HALF),
+    Case("mul by a number", lambda t, a: 0.3 * a * 2, [(3,)], dtypes=HALF),
+    Case("mul of integers by a float", lambda t, i: i * 2.5, [INTS], grad=False),
+    Case("div", lambda t, a, b: a / b, [(3, 4), (4,)], 0.5, 2.0, dtypes=HALF),
+    Case("div of a number", lambda t, a: 2 / a, [(3,)], 0.5, 2.0, dtypes=HALF),
+    Case("div of integers", lambda t, i, d: i / d, [INTS, DIVISORS], grad=False),
+    Case("div rounded down", lambda t, i, d: t.div(i, d, rounding_mode="floor"),
+         [INTS, DIVISORS], grad=False),
+    Case("div of floats rounded down", lambda t, a, b: t.div(a, b, rounding_mode="floor"),
+         [(3, 4), (4,)], 0.5, 9.0),
+    Case("div rounded toward zero", lambda t, i, d: t.div(i, d, rounding_mode="trunc"),
+         [INTS, DIVISORS], grad=False),
+    Case("div of floats rounded toward zero", lambda t, a: t.div(a, -0.3, rounding_mode="trunc"),
+         [(3, 4)], -5.0, 5.0),
+    Case("floor_divide", lambda t, i, d: i // d, [INTS, DIVISORS], grad=False),
+    Case("floor_divide by 0.0", lambda t, a: a // 0.0, [(3,)], grad=False),
+    Case("remainder", lambda t, i, d: i % d, [INTS, DIVISORS], grad=False),
+    Case("remainder of floats", lambda t, a, b: t.remainder(a, b), [(5,), (1,)], 0.3, 5.0),
+    Case("remainder by a negative number", lambda t, a: a % -0.7, [(5,)]),
+    Case("fmod", lambda t, i, d: t.fmod(i, d), [INTS, DIVISORS], grad=False),
+    Case("fmod of floats", lambda t, a, b: t.fmod(a, b), [(5,), (1,)], 0.3, 5.0),
+    Case("neg", lambda t, a: -a, [(2, 3)], dtypes=HALF),
+    Case("positive", lambda t, a: +a, [(3,)]),
+    Case("lerp by a number", lambda t, a, b: t.lerp(a, b, 0.3), [(3,), (3,)]),
+    Case("lerp by more than half", lambda t, a, b: t.lerp(a, b, 0.9), [(3,), (3,)]),
+    Case("lerp by a tensor", lambda t, a, b, w: t.lerp(a, b, w), [(2, 3), (2, 3), (3,)]),
+    Case("addcmul", lambda t, a, b, c: t.addcmul(a, b, c, value=0.5), [(2, 3), (3,), (1,)]),
+    Case("addcdiv", lambda t, a, b, c: t.addcdiv(a, b, c, value=0.5), [(2, 3), (3,), (1,)],
+         0.5, 2.0),
+    Case("gcd", lambda t, i, d: t.gcd(i, d), [INTS, DIVISORS], grad=False),
+    Case("lcm", lambda t, i, d: t.lcm(i, d), [INTS, DIVISORS], grad=False),
+    Case("pow", lambda t, a, b: a**b, [(3, 1), (4,)], 0.3, 2.0, dtypes=HALF),
+    Case("pow with a number as the base", lambda t, b: 2.5**b, [(4,)]),
+    Case("pow of negative bases", lambda t, a: t.pow(a, 3.0), [np.array([-2.0, -0.5, 1.5])]),
+    Case("pow of a negative base to a fraction", lambda t, a: t.pow(a, 0.3),
+         [np.array([-2.0])], grad=False),
+    Case("pow of integers", lambda t, i: i**2, [INTS], grad=False),
+    Case("pow of integers to integers", lambda t, i, n: i**n, [INTS, np.array([0, 1, 5])],
+         grad=False),
+    Case("pow of booleans to a number", lambda t, b: b**2, [BOOLS], grad=False),
+    Case("pow to 0", lambda t, a: a**0 + a, [(3,)]),
+    *[Case(f"pow to {n}", lambda t, a, n=n: a**n, [(3,)], 0.4, 2.0, dtypes=HALF)
+      for n in (1, 2, 3, 4, -1, -2, 0.5, -0.5, 1.7)],
+    Case("float_power", lambda t, i: t.float_power(i, 2), [INTS], grad=False),
+    Case("float_power of floats", lambda t, a, b: t.float_power(a, b), [(3,), (3,)], 0.5, 2.0,
+         dtypes=("float64",)),
+    Case("hypot", lambda t, a, b: t.hypot(a, b), [(3,), (2, 3)]),
+    Case("atan2", lambda t, a, b: t.atan2(a, b), [(3, 1), (4,)]),
+    Case("atan2 of integers", lambda t, i, d: t.atan2(i, d), [INTS, DIVISORS], grad=False,
+         rtol=1e-6),
+    Case("logaddexp", lambda t, a, b: t.logaddexp(a, b), [(3,), (2, 3)]),
+    Case("logaddexp of large numbers", lambda t, a: t.logaddexp(a * 1e4, a), [(3,)], second=False),
+    Case("logaddexp2", lambda t, a, b: t.logaddexp2(a, b), [(3,), (2, 3)]),
+]  # fmt: skip

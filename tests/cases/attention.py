@@ -1,6 +1,7 @@
 """Rows for andon/ops/attention.py."""
 
 import numpy as np
+
 from cases import Case
 
 SEEN = np.array([[True, False, True, True], [False, False, False, True], [True] * 4])

@@ -1,6 +1,7 @@
 """Rows for andon/ops/embedding.py."""
 
 import numpy as np
+
 from cases import Case
 
 INDICES = np.array([[0, 3, 3], [1, 0, 3]])

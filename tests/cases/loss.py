@@ -1,6 +1,7 @@
 """Rows for andon/ops/loss.py and cross_entropy.py."""
 
 import numpy as np
+
 from cases import Case
 
 CLASSES = np.array([2, 0, 3])
@@ -91,8 +92,8 @@ CASES = [
              x, y, t.arange(1, 4).to(x.dtype), pos_weight=p),
          [(2, 3), BITS, np.array([2, 5, 1])], second=False, dtypes=("float64",)),
     *each("kl_div", [(2, 3), (2, 3)], reductions=("batchmean", "sum", "none"), **POSITIVE),
-    Case("kl_div of zeros", lambda t, x, y: f(t).kl_div(x, y, reduction="sum"), [(2, 3), COUNTS * 1.0],
-         grad=False),
+    Case("kl_div of zeros", lambda t, x, y: f(t).kl_div(x, y, reduction="sum"),
+         [(2, 3), COUNTS * 1.0], grad=False),
     Case("kl_div of logarithms",
          lambda t, x, y: f(t).kl_div(x, y, reduction="batchmean", log_target=True),
          [(2, 3), (2, 3)]),

@@ -1,6 +1,7 @@
 """Rows for andon/ops/norm.py, batch_norm.py and distance.py."""
 
 import numpy as np
+
 from cases import Case
 
 ALL = ("float64", "float32", "float16", "bfloat16")

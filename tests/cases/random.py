@@ -1,6 +1,7 @@
 """Rows for andon/ops/random.py: what of it PyTorch agrees on, and every op once."""
 
 import numpy as np
+
 from cases import Case
 
 
