@@ -6,14 +6,16 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, with errors of andon's own as one line instead of a traceback."""
+    """Run the command line; what can be expected to go wrong is one line, not a traceback."""
     from rich.console import Console
+    from rich.text import Text
 
     from ..core.errors import AndonError
     from .app import app
 
     try:
         app()
-    except AndonError as error:
-        Console(stderr=True).print(f"[bold red]error[/] {error}", highlight=False)
+    except (AndonError, OSError, MemoryError) as error:
+        line = Text.assemble(("error", "bold red"), f" {error}")
+        Console(stderr=True).print(line, soft_wrap=True)
         sys.exit(1)

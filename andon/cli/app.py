@@ -19,6 +19,7 @@ app.add_typer(train_app, name="train")
 
 @train_app.command("gpt")
 def train_gpt(
+    context: typer.Context,
     data: Annotated[str, typer.Option(help="`shakespeare`, or a text file of your own")] = (
         "shakespeare"
     ),
@@ -40,6 +41,7 @@ def train_gpt(
     from .train_gpt import Settings, continue_run, start_run
 
     if resume is not None:
+        check_alone(context, "resume")
         continue_run(resume)
         return
     settings = Settings(
@@ -50,16 +52,27 @@ def train_gpt(
     start_run(settings, out)
 
 
+def check_alone(context: typer.Context, option: str) -> None:
+    """Raise if others were given beside `option`: a run goes on with the settings it began with."""
+    for other in context.params:
+        source = context.get_parameter_source(other)
+        if other != option and source is not None and source.name == "COMMANDLINE":
+            name = other.replace("_", "-")
+            raise typer.BadParameter(f"a run goes on with its own settings: no --{name} here")
+
+
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="a folder that `andon train` wrote")],
-    prompt: Annotated[str, typer.Option(help="what the text begins with")] = "\n",
+    prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
     tokens: Annotated[int, typer.Option(min=0, help="how many to generate")] = 500,
-    temperature: Annotated[float, typer.Option(min=0.01)] = 0.8,
-    top_k: Annotated[int | None, typer.Option(min=1)] = None,
-    top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0)] = 0.95,
+    temperature: Annotated[float, typer.Option(min=0.01, help="below 1: safer, above: wilder")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(min=1, help="only the so many likeliest")] = None,
+    top_p: Annotated[float, typer.Option(min=0.01, max=1, help="only the likeliest of so much")] = (
+        0.95
+    ),
     greedy: Annotated[bool, typer.Option(help="always take the likeliest token")] = False,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="the same text every time")] = None,
 ) -> None:
     """Sample text from a trained model."""
     from .generate import generate as run_generate

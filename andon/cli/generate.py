@@ -9,7 +9,7 @@ import andon
 from andon.models.gpt import GPT
 from andon.train import latest
 
-from .train_gpt import read_run
+from .train_gpt import opening, read_run
 
 
 def generate(
@@ -18,7 +18,7 @@ def generate(
     tokens: int,
     temperature: float,
     top_k: int | None,
-    top_p: float | None,
+    top_p: float,
     do_sample: bool,
     seed: int | None,
 ) -> None:
@@ -32,8 +32,8 @@ def generate(
         generator.manual_seed(seed)
     else:
         generator.seed()
-    idx = andon.tensor([tokenizer.encode(prompt or "\n")])
-    sys.stdout.write(prompt.lstrip("\n"))
+    idx = andon.tensor([tokenizer.encode(prompt or opening(tokenizer))])
+    sys.stdout.write(prompt)
     stream = model.stream(idx, tokens, temperature, do_sample, top_k, top_p, generator)
     for token in stream:
         sys.stdout.write(tokenizer.decode([token.item()]))

@@ -47,9 +47,7 @@ class Settings:
 
     def gpt(self, vocab_size: int) -> GPTConfig:
         if self.model is not None:
-            return GPTConfig.preset(
-                self.model, vocab_size, self.block_size, dropout=self.dropout
-            )
+            return GPTConfig.preset(self.model, vocab_size, self.block_size, dropout=self.dropout)
         return GPTConfig(
             vocab_size, self.block_size, self.layers, self.heads, self.width, self.dropout
         )
@@ -233,5 +231,3 @@ class Run:
             self.trainer.log.plot(self.folder / "loss.png")
         except ImportError:
             self.console.print("no loss.png: install matplotlib (pip install 'andon[plot]')")
-
-

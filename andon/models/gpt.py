@@ -13,9 +13,7 @@ Source: Radford et al., Language Models are Unsupervised Multitask Learners, 201
 
 from __future__ import annotations
 
-import json
 import math
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,8 @@ from typing import Any
 
 import andon
 from andon import Tensor, nn, optim
-from andon.core.errors import FileFormatError, ShapeError, StateError
-from andon.importers import safetensors
+from andon.core.errors import ShapeError, StateError
+from andon.importers import gpt2
 from andon.nn import functional as F
 
 PRESETS = {  # n_layer, n_head, n_embd
@@ -270,11 +268,9 @@ class GPT(nn.Module):
 
         Raises: FileFormatError if a file is missing, damaged, or of another kind of model.
         """
-        folder = Path(directory)
-        config = read_config(folder / "config.json", dropout)
-        state = read_weights(folder, config)
-        model = cls(config)
-        model.load_state_dict(state)
+        sizes, weights = gpt2.load(directory)
+        model = cls(GPTConfig(**sizes, dropout=dropout))
+        model.load_state_dict(weights)
         return model
 
 
@@ -312,48 +308,3 @@ def choose(logits: Tensor, do_sample: bool, generator: Any) -> Tensor:
     if not do_sample:
         return logits.argmax(dim=-1, keepdim=True)
     return andon.multinomial(F.softmax(logits, dim=-1), num_samples=1, generator=generator)
-
-
-SIZES = ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd")
-FIXED = {  # what others may set, and GPT-2 and we do not
-    "model_type": "gpt2",
-    "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5,
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-}
-CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-
-
-def read_config(path: Path, dropout: float) -> GPTConfig:
-    """Hugging Face's config.json as ours."""
-    try:
-        given = json.loads(path.read_text())
-        sizes = [operator.index(given[name]) for name in SIZES]
-        other = {k: given[k] for k, usual in FIXED.items() if given.get(k, usual) != usual}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FileFormatError(f"GPT: no configuration of a GPT-2: {path}: {error!r}") from None
-    if other:
-        raise FileFormatError(f"GPT: settings that GPT-2 does not have: {path}: {other}")
-    return GPTConfig(*sizes, dropout=dropout, tied=bool(given.get("tie_word_embeddings", True)))
-
-
-def read_weights(folder: Path, config: GPTConfig) -> dict[str, Any]:
-    """The weights in a folder by our names. What they say of the sizes must be what config says."""
-    try:
-        arrays = safetensors.load_sharded(folder)
-    except OSError as error:
-        raise FileFormatError(f"GPT: no weights: {folder}: {error}") from None
-    state = {}
-    for name, array in arrays.items():
-        if not name.endswith((".attn.bias", ".attn.masked_bias")):  # the causal mask
-            full = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
-            state[full] = array.T if name.endswith(CONV1D) else array
-    shapes = [getattr(state.get(f"transformer.{n}.weight"), "shape", None) for n in ("wte", "wpe")]
-    layers = sum(name.endswith(".ln_1.weight") for name in state)
-    C = config.n_embd
-    if [*shapes, layers] != [(config.vocab_size, C), (config.block_size, C), config.n_layer]:
-        raise FileFormatError(f"GPT: weights of other sizes than config.json says: {folder}")
-    if config.tied:
-        state["lm_head.weight"] = state["transformer.wte.weight"]
-    return state

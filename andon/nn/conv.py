@@ -13,7 +13,7 @@ from ..tensor.tensor import Tensor
 from . import functional as F
 from . import init
 from .linear import reset_bias
-from .module import Module
+from .module import Module, unusual
 from .parameter import Parameter
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -88,11 +88,11 @@ class Convolution(Module):
     def extra_repr(self) -> str:
         said = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
         said.append(f"stride={self.stride}")
-        usual: dict[str, Any] = {
+        usual = {
             "padding": sizes(0, self.spatial), "dilation": sizes(1, self.spatial),
             "output_padding": sizes(0, self.spatial), "groups": 1,
         }  # fmt: skip
-        said += [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
+        said += unusual(self, **usual)
         if self.bias is None:
             said.append("bias=False")
         if self.padding_mode != "zeros":

@@ -12,6 +12,7 @@ from typing import Any
 from ..tensor.tensor import Tensor
 from . import functional as F
 from .module import Module
+from .shape import PairwiseDistance
 
 
 class Loss(Module):
@@ -367,7 +368,7 @@ class TripletMarginWithDistanceLoss(Loss):
         reduction: str = "mean",
     ):
         super().__init__(reduction=reduction)
-        self.distance_function = distance_function or F.pairwise_distance
+        self.distance_function = distance_function or PairwiseDistance()
         self.margin, self.swap = margin, swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

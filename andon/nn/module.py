@@ -407,6 +407,11 @@ def indented(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
+def unusual(module: Module, **usual: Any) -> list[str]:
+    """`kernel_size=3` for each attribute that differs from what is usual, for `extra_repr`."""
+    return [f"{k}={getattr(module, k)}" for k, v in usual.items() if getattr(module, k) != v]
+
+
 def listed(module: Module, *names: str) -> str:
     """`kernel_size=3, stride=2`: the attributes of these names, for `extra_repr`."""
     return ", ".join(f"{name}={getattr(module, name)}" for name in names)

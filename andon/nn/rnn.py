@@ -17,7 +17,7 @@ from ..tensor.creation import empty, zeros
 from ..tensor.tensor import Tensor
 from . import functional as F
 from . import init
-from .module import Module
+from .module import Module, unusual
 from .parameter import Parameter
 from .utils.rnn import PackedSequence, rows
 
@@ -261,8 +261,7 @@ class RNNBase(Module):
         said = [f"{self.input_size}, {self.hidden_size}"]
         usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False,
                  "dropout": 0.0, "bidirectional": False}  # fmt: skip
-        said += [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
-        return ", ".join(said)
+        return ", ".join([*said, *unusual(self, **usual)])
 
 
 class RNN(RNNBase):

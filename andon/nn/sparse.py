@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core.errors import IndexingError, ShapeError
 from ..core.mode import no_grad
 from ..tensor.creation import empty
 from ..tensor.tensor import Tensor
 from . import functional as F
 from . import init
-from .module import Module
+from .module import Module, unusual
 from .parameter import Parameter
 
 
@@ -55,12 +57,16 @@ class Table(Module):
             with no_grad():
                 self.weight[self.padding_idx] = 0
 
-    def extra_repr(self) -> str:
-        said = [f"{self.num_embeddings}, {self.embedding_dim}"]
-        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2.0,
-                 "scale_grad_by_freq": False, "sparse": False}  # fmt: skip
-        said += [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
-        return ", ".join(said)
+    def keep_short(self, indices: Tensor) -> None:
+        """Scale down, in place, those rows in use whose norm exceeds `max_norm`."""
+        if self.max_norm is None:
+            return
+        table, used = self.weight.array, np.unique(indices.array)
+        used = used[(used >= 0) & (used < len(table))]  # the look-up tells of the others
+        norms = np.linalg.norm(table[used], ord=self.norm_type, axis=1, keepdims=True)
+        long = norms[:, 0] > self.max_norm
+        table[used[long]] *= self.max_norm / (norms[long] + 1e-7)
+        self.weight.memory.touch()
 
 
 class Embedding(Table):
@@ -111,19 +117,23 @@ class Embedding(Table):
         )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
+        self.keep_short(input)
         return F.embedding(
             input,
             self.weight,
             self.padding_idx,
-            self.max_norm,
-            self.norm_type,
-            self.scale_grad_by_freq,
-            self.sparse,
+            scale_grad_by_freq=self.scale_grad_by_freq,
         )
+
+    def extra_repr(self) -> str:
+        sizes = f"{self.num_embeddings}, {self.embedding_dim}"
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2.0}
+        switches = {"scale_grad_by_freq": False, "sparse": False}
+        return ", ".join([sizes, *unusual(self, **usual, **switches)])
 
 
 class EmbeddingBag(Table):
-    """The sum, mean or maximum of the rows in each bag of indices.
+    """The sum or the mean of the rows in each bag of indices.
 
     Shapes: indices (B, N), a bag a row; or (N,) with `offsets` (B,), where each bag begins
     -> (B, embedding_dim).
@@ -144,8 +154,8 @@ class EmbeddingBag(Table):
         device: Any = None,
         dtype: Any = None,
     ):
-        if mode not in ("sum", "mean", "max"):
-            raise ValueError(f"EmbeddingBag: mode must be 'sum', 'mean' or 'max': {mode!r}")
+        if mode not in ("sum", "mean"):
+            raise ValueError(f"EmbeddingBag: mode must be 'sum' or 'mean': {mode!r}")
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
             sparse, _weight, False, device, dtype,
@@ -158,22 +168,23 @@ class EmbeddingBag(Table):
         offsets: Tensor | None = None,
         per_sample_weights: Tensor | None = None,
     ) -> Tensor:
+        self.keep_short(input)
         return F.embedding_bag(
             input,
             self.weight,
             offsets,
-            self.max_norm,
-            self.norm_type,
-            self.scale_grad_by_freq,
-            self.mode,
-            self.sparse,
-            per_sample_weights,
-            self.include_last_offset,
-            self.padding_idx,
+            scale_grad_by_freq=self.scale_grad_by_freq,
+            mode=self.mode,
+            per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
         )
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, mode={self.mode!r}"
+        sizes = f"{self.num_embeddings}, {self.embedding_dim}"
+        usual = {"max_norm": None, "norm_type": 2.0, "scale_grad_by_freq": False}
+        padding = unusual(self, padding_idx=None)
+        return ", ".join([sizes, *unusual(self, **usual), f"mode={self.mode!r}", *padding])
 
 
 def checked_padding(padding_idx: int | None, rows: int, name: str) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,8 @@ def reflected(at, first: float, last: float):
 def pick(x, at: list):
     """x at whole positions, a tensor per spatial dim; 0 at positions outside of x."""
     B, C, *sizes = x.shape
-    index, inside = 0, True
+    index: Any = 0
+    inside: Any = True
     for p, size in zip(at, sizes, strict=True):
         inside = ge(p, 0) & le(p, size - 1) & inside
         index = index * size + cast.apply(clamp(p, 0, size - 1), dtype=int64)
@@ -104,7 +106,7 @@ def pick(x, at: list):
 
 def corner_weight(points: list, corner: list):
     """Π (1 - distance) per dim, of points from a corner. Shapes: (B, *out) -> (B, 1, *out)."""
-    weight = 1.0
+    weight: Any = 1.0
     for p, q in zip(points, corner, strict=True):
         weight = (1 - abs(p - q)) * weight
     return reshape.apply(weight, shape=(weight.shape[0], 1, *weight.shape[1:]))

@@ -90,6 +90,7 @@ def huber_loss(input, target, *, reduction="mean", delta=1.0, weight=None):
 
 
 @elementwise(
+    c="(-({1} * fmax(log({0}), -100) + (1 - {1}) * fmax(log1p(-{0}), -100)))",
     grad=(
         lambda g, p, t: g * (p - t) / maximum((1 - p) * p, 1e-12),
         lambda g, p: g * (maximum(log1p(-p), -100.0) - maximum(log(p), -100.0)),
@@ -110,7 +111,10 @@ def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     return reduced(loss if weight is None else loss * weight, reduction, "binary_cross_entropy")
 
 
-@elementwise(grad=(lambda g, x, t: g * (sigmoid(x) - t), lambda g, x: -g * x))
+@elementwise(
+    c="(fmax({0}, 0) - {0} * {1} + log1p(exp(-fabs({0}))))",
+    grad=(lambda g, x, t: g * (sigmoid(x) - t), lambda g, x: -g * x),
+)
 def cross_entropy_of_logit(x, t):
     """-t log σ(x) - (1 - t) log(1 - σ(x)), as max(x, 0) - x t + log(1 + exp(-|x|))."""
     return np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))

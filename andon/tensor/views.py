@@ -19,7 +19,7 @@ from ..ops.index import write
 
 def link(view: Any, op: Op, x: Any, attrs: dict, index: int | None = None) -> None:
     """Note that `view` is `op` of `x`, if they do share memory."""
-    if not np.may_share_memory(view.array, x.array):
+    if view.array.size and not np.may_share_memory(view.array, x.array):
         return
     view.memory = x.memory
     view.base = x if x.base is None else x.base

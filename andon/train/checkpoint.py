@@ -4,7 +4,7 @@
     checkpoints/step-00000500/state.json            the step, the random state, the groups
 
 A checkpoint is written under another name and renamed when it is whole, so a run that is killed
-at any moment leaves the last one intact.
+at any moment, or whose disk is full, leaves the last one intact.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import FileFormatError, StateError
+from ..core.files import replacing
 from ..importers import safetensors
 from ..optim import Optimizer
 from ..tensor import Tensor, as_tensor
@@ -34,13 +35,13 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """Load a checkpoint's folder, which must be whole."""
-        tensors = safetensors.load(path / "tensors.safetensors")
+        """Load a checkpoint's folder. Raises: FileFormatError if a file is missing or damaged."""
         try:
+            tensors = safetensors.load(path / "tensors.safetensors")
             state = json.loads((path / "state.json").read_text())
             int(state["step"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FileFormatError(f"checkpoint: unreadable state: {path}: {error}") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise FileFormatError(f"checkpoint: unreadable: {path}: {error}") from None
         return cls(path, tensors, state)
 
     def restore(self, model: Any, optimizer: Optimizer | None = None) -> None:
@@ -53,45 +54,81 @@ class Checkpoint:
                 if name.startswith(prefix)
             }
         )
-        if optimizer is not None:
-            optimizer.load_state_dict(unflatten(self.state["optimizer"], self.tensors))
+        if optimizer is None:
+            return
+        try:
+            state = unflatten(self.state["optimizer"], self.tensors)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise FileFormatError(
+                f"checkpoint: no optimizer in it: {self.path}: {error!r}"
+            ) from None
+        optimizer.load_state_dict(state)
 
 
 def save(
     run: Path, step: int, model: Any, optimizer: Optimizer, state: dict, keep: int = 2
 ) -> Path:
-    """Write the checkpoint of `step`, and drop all but the newest `keep`."""
+    """Write the checkpoint of `step`, and drop all but the newest `keep`.
+
+    Raises: OSError if the disk is full, say; the older checkpoints stay.
+    """
     tensors = {f"model.{k}": v.detach().numpy() for k, v in model.state_dict().items()}
     described = flatten(optimizer.state_dict(), tensors)
+    text = json.dumps({**state, "step": step, "optimizer": described}, indent=1)
     target = run / FOLDER / f"step-{step:08d}"
     partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    remove_leftovers(run)
     try:
+        partial.mkdir(parents=True)
         safetensors.save(tensors, partial / "tensors.safetensors")
-        text = json.dumps({**state, "step": step, "optimizer": described}, indent=1)
-        (partial / "state.json").write_text(text)
-        shutil.rmtree(target, ignore_errors=True)
+        with replacing(partial / "state.json", "w") as file:
+            file.write(text)
+        remove(target)
         os.replace(partial, target)
-    except BaseException:
+    except OSError as error:
+        raise OSError(f"checkpoint: not written, older ones are whole: {target}: {error}") from None
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
     for old in found(run)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
     return target
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint, if there: out of sight first, since what can be seen must be whole."""
+    if path.exists():
+        hidden = path.with_name(f".{path.name}.removed")
+        os.replace(path, hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def remove_leftovers(run: Path) -> None:
+    """Delete what a run that was killed left half written or half removed."""
+    for path in (run / FOLDER).glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def found(run: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted((run / FOLDER).glob("step-*"))
+    return sorted((Path(run) / FOLDER).glob("step-" + 8 * "[0-9]"))
 
 
 def latest(run: Path) -> Checkpoint:
-    """The newest checkpoint of a run."""
-    paths = found(Path(run))
-    if not paths:
+    """The newest checkpoint of a run.
+
+    Raises: StateError if there is none; FileFormatError if it is damaged, naming the one before.
+    """
+    *older, newest = found(run) or [None]
+    if newest is None:
         raise StateError(f"checkpoint: there is none in this run yet: {run}")
-    return Checkpoint.read(paths[-1])
+    try:
+        return Checkpoint.read(newest)
+    except FileFormatError as error:
+        if not older:
+            raise
+        raise FileFormatError(
+            f"{error}; delete this folder to go on from the one before it: {older[-1]}"
+        ) from None
 
 
 def flatten(value: Any, tensors: dict[str, Any], name: str = "optimizer") -> Any:

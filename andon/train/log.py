@@ -18,10 +18,10 @@ class Log:
         self.records: list[dict[str, Any]] = []
         self.unwritten: list[str] = []
 
-    def write(self, **record: Any) -> None:
+    def write(self, **record: float) -> None:
         """Note a record. It reaches the file with the next flush, every 50 records at most."""
         self.records.append(record)
-        clean = {k: None if v is math.nan or v != v else v for k, v in record.items()}
+        clean = {k: v if math.isfinite(v) else None for k, v in record.items()}  # JSON has no NaN
         self.unwritten.append(json.dumps(clean))
         if len(self.unwritten) >= 50:
             self.flush()
@@ -38,7 +38,7 @@ class Log:
     def truncate(self, step: int) -> None:
         """Forget what came after `step`: a run goes on from there. Half-written lines too."""
         self.unwritten.clear()
-        self.records = [r for r in read(self.path) if r.get("step", 0) <= step]
+        self.records = [record for record in read(self.path) if record["step"] <= step]
         if self.path is not None and self.path.exists():
             with replacing(self.path, "w") as file:
                 file.writelines(json.dumps(record) + "\n" for record in self.records)
@@ -49,7 +49,7 @@ class Log:
         from matplotlib.figure import Figure
 
         points = [(r["step"], r["loss"]) for r in self.records if r.get("loss") is not None]
-        held_out = [(r["step"], r["val_loss"]) for r in self.records if "val_loss" in r]
+        held_out = [(r["step"], r["val_loss"]) for r in self.records if r.get("val_loss")]
         figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -72,10 +72,11 @@ def read(path: Path | None) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     if path is None or not path.exists():
         return records
-    for line in path.read_text().splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         try:
-            records.append(json.loads(line))
-        except ValueError:
+            record = json.loads(line)
+            records.append({**record, "step": int(record["step"])})
+        except (ValueError, KeyError, TypeError):
             break
     return records
 

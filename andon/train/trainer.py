@@ -4,8 +4,9 @@
     trainer.add_callback("on_batch_end", lambda t: print(t.step, t.loss))
     trainer.run()
 
-With a `folder` it writes checkpoints and a log, and `resume()` continues bit for bit: which
-examples a step sees is a function of the seed and the step alone.
+With a `folder` it writes a log, and a checkpoint every `checkpoint_every` steps and at the end.
+`resume()` continues from there bit for bit: which examples a step sees is a function of the seed
+and the step alone.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import StateError
+from ..core.errors import FileFormatError, ShapeError, StateError
 from ..data import DataLoader
 from ..nn.utils import clip_grad_norm_
 from ..optim import AdamW, Optimizer
-from ..tensor.generator import default_generator
+from ..tensor.generator import Generator, default_generator
 from . import checkpoint
 from .log import Log
 
@@ -52,6 +53,13 @@ class TrainConfig:
     seed: int = 0
     checkpoint_every: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "checkpoint_every"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ShapeError(f"TrainConfig: {name} must be positive: {value}")
+        if self.seed < 0 or self.max_steps < 0:
+            raise ShapeError(f"TrainConfig: seed and max_steps must be >= 0: {self}")
+
     def rate(self, step: int) -> float:
         """The learning rate of `step`, counted from 0."""
         if step < self.warmup_steps:
@@ -68,11 +76,13 @@ class RandomBatches:
     def __init__(self, examples: int, batch_size: int, seed: int, start: int, stop: int):
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.start, self.stop = start, stop
+        if examples < 1:
+            raise ShapeError("Trainer: the dataset has no examples")
 
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[int]]:
         for i in range(self.start, self.stop):
             rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, i, 1]))
             yield rng.integers(self.examples, size=self.batch_size).tolist()
@@ -95,7 +105,7 @@ class Trainer:
         self.folder = Path(folder) if folder is not None else None
         self.log = Log(self.folder)
         self.callbacks: dict[str, list[Callable]] = defaultdict(list)
-        self.step = 0
+        self.step = self.saved = 0  # steps done, and how many of them the last checkpoint has
         self.loss = self.grad_norm = math.nan
         self.seconds = 0.0  # of training, those before a resume included
         self.stopping = False
@@ -132,6 +142,9 @@ class Trainer:
 
     def run(self) -> None:
         """Train up to `max_steps`, from wherever this trainer stands."""
+        if self.step == 0 and self.folder is not None:
+            self.claim(self.folder)
+        self.stopping = False
         self.model.train()
         self.trigger_callbacks("on_run_start")
         batches = self.batches()
@@ -140,19 +153,31 @@ class Trainer:
                 self.train_step(batches)
         finally:
             batches.close()
+            self.log.flush()
+        if self.folder and self.config.checkpoint_every and self.saved != self.step:
+            self.save()
         self.trigger_callbacks("on_run_end")
 
-    def batches(self):
-        """The batches of the steps still to come."""
-        c = self.config
-        sampler = RandomBatches(
-            len(self.dataset), c.batch_size, c.seed, self.step * c.accumulate,
-            c.max_steps * c.accumulate,
-        )  # fmt: skip
-        loader = DataLoader(self.dataset, batch_sampler=sampler, num_workers=c.num_workers)
-        yield from loader
+    def claim(self, folder: Path) -> None:
+        """Start in `folder`, which must not hold checkpoints of another run."""
+        if checkpoint.found(folder):
+            raise StateError(f"Trainer: there are checkpoints in the folder: resume(): {folder}")
+        self.log.truncate(0)
 
-    def train_step(self, batches) -> None:
+    def batches(self) -> Any:
+        """The batches of the steps still to come.
+
+        The loader has a generator of its own: the default one belongs to the model's dropout.
+        """
+        c = self.config
+        start, stop = self.step * c.accumulate, c.max_steps * c.accumulate
+        order = RandomBatches(len(self.dataset), c.batch_size, c.seed, start, stop)
+        generator = Generator().manual_seed(c.seed)
+        return iter(DataLoader(
+            self.dataset, batch_sampler=order, num_workers=c.num_workers, generator=generator
+        ))  # fmt: skip
+
+    def train_step(self, batches: Iterator[Any]) -> None:
         """One optimizer step, and what belongs to it."""
         started = time.perf_counter()
         self.trigger_callbacks("on_batch_start")
@@ -168,7 +193,7 @@ class Trainer:
                        seconds=round(self.seconds, 3))  # fmt: skip
         self.trigger_callbacks("on_batch_end")
         every = self.config.checkpoint_every
-        if self.folder and every and (self.step % every == 0 or self.step == self.config.max_steps):
+        if self.folder and every and self.step % every == 0:
             self.save()
 
     def micro_steps(self) -> range:
@@ -194,6 +219,7 @@ class Trainer:
         self.log.flush()
         state = {"random": default_generator.state(), "seconds": self.seconds}
         path = checkpoint.save(self.folder, self.step, self.model, self.optimizer, state)
+        self.saved = self.step
         self.trigger_callbacks("on_checkpoint")
         return path
 
@@ -203,6 +229,10 @@ class Trainer:
             raise StateError("Trainer: to resume it must be given a folder")
         found = checkpoint.latest(self.folder)
         found.restore(self.model, self.optimizer)
-        default_generator.load_state(found.state["random"])
-        self.step, self.seconds = int(found.state["step"]), float(found.state["seconds"])
+        try:
+            default_generator.load_state(found.state["random"])
+            self.step, self.seconds = int(found.state["step"]), float(found.state["seconds"])
+        except (KeyError, TypeError, ValueError, StateError) as error:
+            raise FileFormatError(f"Trainer: no checkpoint of one: {found.path}: {error}") from None
+        self.saved = self.step
         self.log.truncate(self.step)

@@ -25,7 +25,7 @@ CASES = [
     *[Case(f"special.{name} at the edges", call(name), [EDGES if name not in ("i0", "i1") else EDGES[3:]],
            grad=False) for name in DOMAINS if name not in ("ndtri", "logit")],
     *[Case(f"special.{name} of integers", call(name), [np.array([1, 2])], grad=False, rtol=1e-6)
-      for name in DOMAINS if name not in ("erfinv", "ndtri", "logit")],
+      for name in DOMAINS if name not in ("erfinv", "ndtri", "logit", "sinc")],
     *[Case(f"{name} of narrow floats", lambda t, x, name=name: getattr(t, name)(x), [(9,)], 0.1,
            0.9, dtypes=HALF) for name in ("erf", "erfc", "erfinv", "lgamma", "digamma", "i0", "sinc")],
     Case("lgamma of negative numbers", lambda t, x: t.lgamma(x), [(9,)], -4.9, -4.1),
