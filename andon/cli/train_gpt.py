@@ -6,13 +6,19 @@ The run's folder holds everything needed to go on: `run.json` (the settings and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import signal
 import time
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -20,10 +26,13 @@ from rich.text import Text
 import andon
 from andon.core.errors import DataError, FileFormatError, StateError
 from andon.core.files import replacing
-from andon.data import TokenDataset
+from andon.data import TokenDataset, default_collate
+from andon.data.datasets import shakespeare
+from andon.data.text import numbered
 from andon.models.gpt import GPT, GPTConfig
 from andon.text import CharTokenizer
 from andon.train import TrainConfig, Trainer
+from andon.train.checkpoint import found
 
 HELD_OUT = 0.05  # the share of the text that is not trained on
 
@@ -44,6 +53,7 @@ class Settings:
     learning_rate: float
     seed: int
     every: int
+    sha256: str = ""  # of the text: a run that goes on must find the same one
 
     def gpt(self, vocab_size: int) -> GPTConfig:
         if self.model is not None:
@@ -66,30 +76,33 @@ class Settings:
 
 def start_run(settings: Settings, folder: Path | None) -> None:
     """Begin a run in a new folder and train it to the end."""
-    console = Console()
     text = read_text(settings.data)
-    folder = folder or Path("runs") / time.strftime("gpt-%Y%m%d-%H%M%S")
-    if (folder / "run.json").exists():
-        raise StateError(f"train: this folder holds a run already: pass --resume {folder}")
-    tokenizer = CharTokenizer(text)
-    andon.manual_seed(settings.seed)
-    model = GPT(settings.gpt(tokenizer.vocab_size))
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {"settings": asdict(settings), "tokenizer": tokenizer.to_dict()}
-    with replacing(folder / "run.json", "w") as file:
+    if settings.data != "shakespeare":
+        settings = replace(settings, data=str(Path(settings.data).resolve()))
+    settings = replace(settings, sha256=sha256(text))
+    chosen = folder or Path("runs") / time.strftime("gpt-%Y%m%d-%H%M%S")
+    if (chosen / "run.json").exists():
+        raise StateError(f"train: this folder holds a run already: pass --resume {chosen}")
+    run = Run(settings, chosen, text)
+    chosen.mkdir(parents=True, exist_ok=True)
+    record = {"settings": asdict(settings), "tokenizer": run.tokenizer.to_dict()}
+    with replacing(chosen / "run.json", "w") as file:
         json.dump(record, file, indent=1)
-    point_latest(folder)
-    Run(console, settings, folder, model, tokenizer, text).train()
+    if folder is None:
+        point_latest(chosen)
+    run.train()
 
 
 def continue_run(folder: Path) -> None:
-    """Go on with the run in `folder` from its newest checkpoint."""
-    console = Console()
-    settings, tokenizer = read_run(folder)
-    model = GPT(settings.gpt(tokenizer.vocab_size))
-    run = Run(console, settings, folder, model, tokenizer, read_text(settings.data))
-    run.trainer.resume()
-    console.print(f"resuming at step {run.trainer.step} of {settings.steps}")
+    """Go on with the run in `folder` from its newest checkpoint, or from the start."""
+    settings, _ = read_run(folder)
+    text = read_text(settings.data)
+    if sha256(text) != settings.sha256:
+        raise DataError(f"train: the text has changed since the run began: {settings.data}")
+    run = Run(settings, folder, text)
+    if found(folder):
+        run.trainer.resume()
+    run.console.print(f"resuming at step {run.trainer.step} of {settings.steps}")
     run.train()
 
 
@@ -97,26 +110,36 @@ def read_run(folder: Path) -> tuple[Settings, CharTokenizer]:
     """The settings and the tokenizer of a run."""
     try:
         record = json.loads((folder / "run.json").read_text())
-        return Settings(**record["settings"]), CharTokenizer.from_dict(record["tokenizer"])
+        settings = Settings(**record["settings"])
+        for name, kind in get_type_hints(Settings).items():
+            if not isinstance(getattr(settings, name), kind):
+                raise TypeError(f"{name} is no {kind}")
+        return settings, CharTokenizer.from_dict(record["tokenizer"])
     except OSError:
         raise StateError(f"run: not a folder that `andon train` wrote: {folder}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileFormatError(f"run: unreadable run.json: {folder}: {error}") from None
 
 
 def read_text(data: str) -> str:
     """The text to train on: a registry package's, or a file's."""
     if data == "shakespeare":
-        from andon.data.datasets import shakespeare
-
         return shakespeare()
     try:
-        text = Path(data).read_text(encoding="utf-8")
+        return Path(data).read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"train: cannot read the text: {data}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise FileFormatError(f"train: the text is not UTF-8: {data}: {error}") from None
-    return text
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def opening(tokenizer: CharTokenizer) -> str:
+    """What a text begins after when there is no prompt: a line break, if the text has any."""
+    return "\n" if "\n" in tokenizer.ids else tokenizer.characters[0]
 
 
 def point_latest(folder: Path) -> None:
@@ -130,60 +153,71 @@ def point_latest(folder: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
+@contextmanager
+def stopping_on_interrupt(trainer: Trainer) -> Iterator[None]:
+    """The first Ctrl-C ends the run after its current step, the second one at once."""
+
+    def stop(*_: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        trainer.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Run:
     """A training run on screen: the trainer, and what is shown of it."""
 
-    def __init__(
-        self,
-        console: Console,
-        settings: Settings,
-        folder: Path,
-        model: GPT,
-        tokenizer: CharTokenizer,
-        text: str,
-    ):
-        tokens = andon.tensor(tokenizer.encode(text))
-        cut = int(len(tokens) * (1 - HELD_OUT))
+    def __init__(self, settings: Settings, folder: Path, text: str):
         block = settings.block_size
-        if len(tokens) - cut <= block + 1:
-            raise DataError(f"train: the text is too short for blocks of {block}: {len(tokens)}")
-        self.console, self.settings, self.folder = console, settings, folder
-        self.model, self.tokenizer = model, tokenizer
-        self.held_out = TokenDataset(tokens[cut:].numpy(), block)
-        train = TokenDataset(tokens[:cut].numpy(), block)
-        self.trainer = Trainer(model, train, settings.training(), folder=folder)
+        cut = min(int(len(text) * (1 - HELD_OUT)), len(text) - block - 1)
+        if cut <= block:
+            raise DataError(f"train: too short a text for blocks of {block}: {len(text)}")
+        self.settings, self.folder, self.console = settings, folder, Console(highlight=False)
+        self.tokenizer = CharTokenizer(text)
+        tokens = numbered(text, self.tokenizer.characters)
+        self.held_out = TokenDataset(tokens[cut:], block)
+        andon.manual_seed(settings.seed)
+        self.model = GPT(settings.gpt(self.tokenizer.vocab_size))
+        self.trainer = Trainer(
+            self.model, TokenDataset(tokens[:cut], block), settings.training(), folder=folder
+        )
         self.trainer.add_callback("on_batch_end", self.show_progress)
-        self.trainer.add_callback("on_checkpoint", self.show_sample)
+        self.trainer.add_callback("on_batch_end", self.show_sample)
+        self.recent: deque[float] = deque(maxlen=20)
         self.progress = Progress(
             TextColumn("step {task.completed}/{task.total}"),
             BarColumn(bar_width=None),
             TextColumn("loss {task.fields[loss]}"),
             TextColumn("{task.fields[rate]} tokens/s"),
             TimeRemainingColumn(compact=True),
-            console=console,
+            TextColumn("left"),
+            console=self.console,
         )
-        self.recent: list[float] = []
 
     def train(self) -> None:
         """Train to the end, or until Ctrl-C; either way the picture is drawn."""
         size = sum(p.numel() for p in self.model.parameters())
-        self.console.print(f"{size:,} parameters, run in {self.folder}", highlight=False)
-        self.task = self.progress.add_task(
-            "train", total=self.settings.steps, completed=self.trainer.step, loss="-", rate="-"
-        )
+        self.console.print(f"{size:,} parameters, run in {self.folder}")
+        step, steps = self.trainer.step, self.settings.steps
+        self.task = self.progress.add_task("", total=steps, completed=step, loss="-", rate="-")
         try:
-            with self.progress:
+            with self.progress, stopping_on_interrupt(self.trainer):
                 self.trainer.run()
         except KeyboardInterrupt:
-            self.console.print(f"stopped; go on with: andon train gpt --resume {self.folder}")
-            raise SystemExit(130) from None
+            self.trainer.stop()
         finally:
-            self.trainer.log.flush()
             self.draw_curve()
+        if self.trainer.step < steps:
+            self.console.print(f"stopped; go on with: andon train gpt --resume {self.folder}")
+            raise SystemExit(130)
         self.console.print(f"done; more text with: andon generate {self.folder}")
 
     def show_progress(self, trainer: Trainer) -> None:
-        self.recent = [*self.recent[-99:], trainer.loss]
+        self.recent.append(trainer.loss)
         tokens = trainer.step * self.settings.batch_size * self.settings.block_size
         self.progress.update(
             self.task,
@@ -193,15 +227,17 @@ class Run:
         )
 
     def show_sample(self, trainer: Trainer) -> None:
-        """The loss on held-out text, and what the model writes by now.
+        """Before each checkpoint: the loss on held-out text, and what the model writes by now.
 
         A generator of its own keeps the run's random numbers as they would be unwatched.
         """
+        if trainer.step % self.settings.every and trainer.step < self.settings.steps:
+            return
+        self.model.eval()
         val_loss = self.held_out_loss()
         trainer.log.write(step=trainer.step, val_loss=val_loss)
-        prompt = andon.tensor([self.tokenizer.encode("\n")])
+        prompt = andon.tensor([self.tokenizer.encode(opening(self.tokenizer))])
         generator = andon.Generator().manual_seed(trainer.step)
-        self.model.eval()
         tokens = self.model.generate(
             prompt, 200, temperature=0.8, do_sample=True, top_p=0.95, generator=generator
         )
@@ -213,16 +249,12 @@ class Run:
     @andon.no_grad()
     def held_out_loss(self, batches: int = 4) -> float:
         """The mean loss of evenly spread blocks of the held-out text."""
-        self.model.eval()
-        count = batches * self.settings.batch_size
-        stride = max(1, len(self.held_out) // count)
-        places = [i * stride % len(self.held_out) for i in range(count)]
+        size = self.settings.batch_size
+        places = np.linspace(0, len(self.held_out) - 1, batches * size, dtype=int)
         losses = []
-        for start in range(0, count, self.settings.batch_size):
-            pairs = [self.held_out[i] for i in places[start : start + self.settings.batch_size]]
-            x, y = (andon.stack(part) for part in zip(*pairs, strict=True))
+        for part in places.reshape(batches, size).tolist():
+            x, y = default_collate([self.held_out[i] for i in part])
             losses.append(self.model(x, y)[1].item())
-        self.model.train()
         return sum(losses) / len(losses)
 
     def draw_curve(self) -> None:

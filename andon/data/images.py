@@ -1,6 +1,6 @@
 """Small sets of labelled images as TensorDatasets, ready for a convolutional network.
 
-Each fetches its files the first time (see `andon.data.packages`); `andon.data.datasets` has the
+Each fetches its files the first time (see `andon.packages`); `andon.data.datasets` has the
 same images as NumPy arrays of bytes.
 """
 

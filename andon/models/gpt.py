@@ -247,7 +247,8 @@ class GPT(nn.Module):
             raise ShapeError(f"generate: a prompt of shape (B, T), T > 0 expected: {idx.spec}")
         if not temperature > 0:
             raise ShapeError(f"generate: the temperature must be positive: {temperature}")
-        size, cache = self.config.block_size, []
+        size = self.config.block_size
+        cache: Cache = []
         window = new = idx[:, -size:]
         for _ in range(max_new_tokens):
             with andon.no_grad():

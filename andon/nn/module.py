@@ -26,14 +26,15 @@ STORES = ("_parameters", "_buffers", "_modules")
 class Module(Hooks, State):
     """The base of every layer and model: define `__init__` and `forward`.
 
-    >>> class Net(Module):
+    >>> from andon import nn, ones
+    >>> class Scale(nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
-    ...         self.w = Parameter(andon.ones(2))
+    ...         self.by = nn.Parameter(ones(2))
     ...     def forward(self, x):
-    ...         return x * self.w
-    >>> [name for name, p in Net().named_parameters()]
-    ['w']
+    ...         return x * self.by
+    >>> Scale().state_dict()
+    OrderedDict([('by', tensor([1., 1.]))])
     """
 
     training: bool

@@ -13,13 +13,13 @@ from ..core.spec import normal_dim
 from .elementwise import rounded_once, sigmoid, tanh
 from .extremes import abs
 from .join import chunk
-from .logic import gt, le, logical_and, logical_or, lt, where
+from .logic import ge, gt, le, logical_or, where
 from .movement import reshape
 
 # Piecewise linear
 
 
-@elementwise(c="({0} > 0 ? {0} : 0)", grad=lambda g, y: where(gt(y, 0), g, 0.0))
+@elementwise(c="({0} > 0 ? {0} : 0)", grad=lambda g, y: where(le(y, 0), 0.0, g))
 def relu(x):
     """max(x, 0). Its gradient at 0 is 0."""
     return np.maximum(x, 0)
@@ -68,7 +68,7 @@ def prelu_call(x, weight):
 
 @elementwise(
     c="({0} < {min_val} ? {min_val} : {0} > {max_val} ? {max_val} : {0})",
-    grad=lambda g, x, min_val, max_val: where(logical_and(gt(x, min_val), lt(x, max_val)), g, 0.0),
+    grad=lambda g, x, min_val, max_val: where(logical_or(le(x, min_val), ge(x, max_val)), 0.0, g),
 )
 @rounded_once
 def hardtanh(x, *, min_val, max_val):
@@ -113,7 +113,7 @@ def threshold_call(x, threshold_, value):
 
 @elementwise(
     c="({0} >= -{lambd} && {0} <= {lambd} ? 0 : {0})",
-    grad=lambda g, x, lambd: where(logical_or(gt(x, lambd), lt(x, -lambd)), g, 0.0),
+    grad=lambda g, x, lambd: where(le(abs(x), lambd), 0.0, g),
 )
 @rounded_once
 def hardshrink(x, *, lambd):
@@ -128,7 +128,7 @@ def hardshrink_call(x, lambd=0.5):
 
 @elementwise(
     c="({0} > {lambd} ? {0} - {lambd} : {0} < -{lambd} ? {0} + {lambd} : 0)",
-    grad=lambda g, x, lambd: where(logical_or(gt(x, lambd), lt(x, -lambd)), g, 0.0),
+    grad=lambda g, x, lambd: where(le(abs(x), lambd), 0.0, g),
 )
 @rounded_once
 def softshrink(x, *, lambd):
@@ -146,7 +146,7 @@ def softshrink_call(x, lambd=0.5):
 
 @elementwise(
     grad=lambda g, y, x, alpha, scale, input_scale: where(
-        gt(x, 0), g * scale, g * input_scale * (y + alpha * scale)
+        le(x, 0), g * input_scale * (y + alpha * scale), g * scale
     ),
     c="({0} > 0 ? {scale} * {0} : {alpha} * {scale} * expm1({0} * {input_scale}))",
     promote=to_floating,

@@ -186,7 +186,7 @@ def lcm(a, b):
 @elementwise(
     c="pow({0}, {1})",
     grad=(
-        lambda g, x, exponent: g * power_slope(x, exponent),
+        lambda g, x, exponent: power_gradient(g, x, exponent),
         lambda g, y, x, exponent: where(both_zero(x, exponent), 0.0, g * (y * natural_log(x))),
     ),
 )
@@ -212,13 +212,13 @@ SHORT_CUTS = {
 }
 
 
-def power_slope(x, n):
-    """d xⁿ / dx = n xⁿ⁻¹, and 0 where n is 0: 0 · 0⁻¹ would be NaN there."""
+def power_gradient(g, x, n):
+    """g n xⁿ⁻¹, and 0 where n is 0: 0 · 0⁻¹ would be NaN there."""
     if isinstance(n, (int, float)):
         if n == 2:
-            return x * 2
-        return n * pow(x, n - 1) if n != 0 else x * 0.0
-    return where(eq(n, 0), 0.0, n * pow(x, n - 1))
+            return g * (x * 2)
+        return g * (pow(x, n - 1) * n) if n != 0 else g * 0.0
+    return where(eq(n, 0), 0.0, g * (n * pow(x, n - 1)))
 
 
 def both_zero(x, n):
@@ -229,7 +229,7 @@ def both_zero(x, n):
 def natural_log(x):
     """log x, of a Python number in full precision."""
     if isinstance(x, (int, float)):
-        return math.log(x) if x > 0 else math.nan
+        return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
     return log(x)
 
 
@@ -255,14 +255,19 @@ def hypot(a, b):
 @elementwise(
     c="atan2({0}, {1})",
     grad=(
-        lambda g, a, b: g * b / (a * a + b * b),
-        lambda g, a, b: -g * a / (a * a + b * b),
+        lambda g, a, b: g * b * inverse_or_zero(a * a + b * b),
+        lambda g, a, b: -g * a * inverse_or_zero(a * a + b * b),
     ),
     promote=to_floating,
 )
 def atan2(a, b):
     """The angle of the point (b, a), in [-π, π]."""
     return np.arctan2(a, b)
+
+
+def inverse_or_zero(x):
+    """1 / x, and 0 where x = 0."""
+    return where(eq(x, 0), 0.0, 1 / where(eq(x, 0), 1.0, x))
 
 
 @elementwise(

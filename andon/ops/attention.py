@@ -42,13 +42,12 @@ def attention(q, k, v, mask, *, scale, causal):
     """
     check_operands(q, k, v, mask)
     tiles = Tiles(q, k, v, mask, scale, causal)
-    y = np.empty((*tiles.q.shape[:2], tiles.v.shape[2]), tiles.q.dtype)
+    y = np.zeros((*tiles.q.shape[:2], tiles.v.shape[2]), tiles.q.dtype)
     lse = np.zeros(tiles.q.shape[:2], tiles.q.dtype)
     for heads, rows, keys in tiles:
         scores = tiles.scores(heads, rows, keys)
-        p, total = np.empty_like(scores), None
-        flat = scores.reshape(-1, scores.shape[-1])
-        shift, total = exp_rows_or_none(flat, p.reshape(flat.shape))
+        p, flat = np.empty_like(scores), scores.reshape(-1, scores.shape[-1])
+        shift, total = exp_visible_rows(flat, p.reshape(flat.shape))
         lse[heads, rows] = (shift + np.log(total)).reshape(scores.shape[:2])
         np.matmul(p, tiles.v[heads, keys], out=y[heads, rows])
         y[heads, rows] *= np.reciprocal(total).reshape(*scores.shape[:2], 1)
@@ -107,7 +106,7 @@ def bias_of_heads(mask, q, k, dtype):
     return np.broadcast_to(mask, scores).reshape(-1, *scores[-2:])
 
 
-def exp_rows_or_none(scores, p):
+def exp_visible_rows(scores, p):
     """As `exp_rows`; a row of scores that are all -∞ gives zeros, with sum 1 and shift 0."""
     shift, total = exp_rows(scores, p)
     if not total.min() > 0:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..core.op import elementwise, to_floating
-from .arithmetic import neg
+from .arithmetic import natural_log, neg
 from .elementwise import cos, exp2, expm1, log, log1p, round, sigmoid
 from .error_function import erf, erfc, erfcx, erfinv, in_float64, log_ndtr, ndtr, ndtri
 from .extremes import clamp, sign
@@ -57,7 +57,7 @@ expit, gammaln, psi, multigammaln = sigmoid, lgamma, digamma, mvlgamma
 @elementwise(
     c="({0} == 0 && !isnan({1}) ? 0 : {0} * log({1}))",
     grad=(
-        lambda g, x, other: g * where(zero_beside_number(x, other), 0.0, log(other)),
+        lambda g, x, other: g * slope(log, x, other),
         lambda g, x, other: g * (x / other),
     ),
     promote=to_floating,
@@ -70,7 +70,7 @@ def xlogy(x, other):
 @elementwise(
     c="({0} == 0 && !isnan({1}) ? 0 : {0} * log1p({1}))",
     grad=(
-        lambda g, x, other: g * where(zero_beside_number(x, other), 0.0, log1p(other)),
+        lambda g, x, other: g * slope(log1p, x, other),
         lambda g, x, other: g * (x / (other + 1)),
     ),
     promote=to_floating,
@@ -88,9 +88,12 @@ def zero_product(x, factor, other):
     return product
 
 
-def zero_beside_number(x, other):
-    """Where x = 0 and `other` is a number: there x log(other) is 0 whatever the logarithm."""
-    return logical_and(eq(x, 0), logical_not(isnan(other)))
+def slope(logarithm, x, other):
+    """logarithm(other), and 0 where the product is 0 because x is. Numbers in full precision."""
+    if isinstance(other, (int, float)):
+        return natural_log(other if logarithm is log else other + 1)
+    zero = logical_and(eq(x, 0), logical_not(isnan(other)))
+    return where(zero, 0.0, logarithm(other))
 
 
 def entr(x):

@@ -54,37 +54,47 @@ class LBFGS(Optimizer):
         if closure is None:
             raise StateError("LBFGS: step needs a closure that computes the loss")
         group = self.param_groups[0]
-        params, calls = group["params"], 1
+        params, small = group["params"], group["tolerance_change"]
         state = self.state[params[0]]
-        first = evaluate(closure)
+        first, calls = evaluate(closure), 1
         now = Point(float(first), flat_gradient(params))
         for left in range(group["max_iter"] - 1, -1, -1):
             if np.abs(now.g).max() <= group["tolerance_grad"]:
                 break
             d = direction(state, now.g, group["history_size"])
-            slope = float(d @ now.g)
-            if slope > -group["tolerance_change"]:
+            if d @ now.g > -small:
                 break
-            before, x = now, flat_values(params)
-
-            def at(t: float, x: np.ndarray = x, d: np.ndarray = d) -> Point:
-                assign(params, x + t * d)
-                return Point(float(evaluate(closure)), flat_gradient(params))
-
-            t = first_length(state, now.g) * float(group["lr"])
-            if group["line_search_fn"] is not None:
-                t, now, used = strong_wolfe(at, before, d, t)
-                calls += used
-            elif left:
-                now, calls = at(t), calls + 1
-            assign(params, x + t * d)
+            before, t = now, first_length(state, now.g) * float(group["lr"])
+            t, now, used = self.go(closure, d, before, t, left > 0)
             state.update(last_g=before.g, last_step=t * d)
-            small = group["tolerance_change"]
+            calls += used
             if np.abs(t * d).max() <= small or abs(now.loss - before.loss) < small:
                 break
             if calls >= group["max_eval"]:
                 break
         return first
+
+    def go(
+        self, closure: Callable, d: np.ndarray, here: Point, t: float, look: bool
+    ) -> tuple[float, Point, int]:
+        """Go from `here` along d, as far as t or the line search says.
+
+        Gives the length, the point there (or `here`, if there is no need to `look`), and how
+        often the closure was called.
+        """
+        params = self.param_groups[0]["params"]
+        x = flat_values(params)
+
+        def at(t: float) -> Point:
+            assign(params, x + t * d)
+            return Point(float(evaluate(closure)), flat_gradient(params))
+
+        if self.param_groups[0]["line_search_fn"] is not None:
+            found = strong_wolfe(at, here, d, t)
+        else:
+            found = (t, at(t), 1) if look else (t, here, 0)
+        assign(params, x + found[0] * d)
+        return found
 
 
 def direction(state: dict[str, Any], g: np.ndarray, history_size: int) -> np.ndarray:

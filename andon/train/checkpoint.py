@@ -118,9 +118,10 @@ def latest(run: Path) -> Checkpoint:
 
     Raises: StateError if there is none; FileFormatError if it is damaged, naming the one before.
     """
-    *older, newest = found(run) or [None]
-    if newest is None:
+    paths = found(run)
+    if not paths:
         raise StateError(f"checkpoint: there is none in this run yet: {run}")
+    *older, newest = paths
     try:
         return Checkpoint.read(newest)
     except FileFormatError as error:

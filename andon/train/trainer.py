@@ -113,7 +113,7 @@ class Trainer:
     def default_optimizer(self) -> Optimizer:
         """The model's own choice, or AdamW on everything."""
         c = self.config
-        options = {"betas": c.betas, "weight_decay": c.weight_decay}
+        options: Any = {"betas": c.betas, "weight_decay": c.weight_decay}
         if hasattr(self.model, "configure_optimizers"):
             return self.model.configure_optimizers(c.learning_rate, **options)
         return AdamW(self.model.parameters(), lr=c.learning_rate, **options)
