@@ -14,7 +14,7 @@ import andon
 from andon.core.errors import DTypeError
 from andon.core.spec import spec_of
 
-DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
+DTYPES = [d.name for d in andon.core.dtype.DTYPES]
 NUMBERS = [True, False, 0, 1, -3, 100, 300, 1.5, -0.5]
 
 

@@ -51,7 +51,7 @@ def in_place_on_one_view_reaches_another(t, x, w):
 
 @program
 def in_place_through_a_transpose_and_a_reshape(t, x, w):
-    y = x.exp()
+    y = x * 2
     y.t().reshape(3, 2).transpose(0, 1)[0].mul_(w)
     return y
 
@@ -82,7 +82,7 @@ def a_row_is_computed_from_the_row_before(t, x, w):
     y = t.zeros(4, 3, dtype=x.dtype)
     y[0] = x[0]
     for i in range(1, 4):
-        y[i] = y[i - 1] * w + x[1]
+        y[i] = y[i - 1].clone() * w + x[1]
     return y
 
 
@@ -179,8 +179,8 @@ def exp_in_place_reads_its_result(t, x, w):
 @program
 def squares_in_place_read_what_was_there(t, x, w):
     y = x * 1
-    y.mul_(y)
     y.pow_(3)
+    y.mul_(w)
     return y
 
 

@@ -138,7 +138,7 @@ def node_of(x: Any, name: str) -> Node | None:
 
 
 def as_list(given: Any) -> list:
-    return list(given) if isinstance(given, Iterable) and not hasattr(given, "array") else [given]
+    return [given] if hasattr(given, "ndim") or not isinstance(given, Iterable) else list(given)
 
 
 from . import functional  # noqa: E402 (they rest on `grad`)

@@ -73,7 +73,7 @@ def item(values, *, index):
 
 def saved_by(node: Node) -> Any:
     """What `node` saved, or an error if it was freed or changed in place since."""
-    if hasattr(node.saved, "restore"):
+    while hasattr(node.saved, "restore"):  # a checkpoint, perhaps within another
         node.saved.restore()
     if node.saved is None:
         raise GradientError(

@@ -25,7 +25,7 @@ import numpy as np
 from ..core.errors import GradientError
 from ..core.mode import mode, no_grad
 from ..core.op import Interpreters, Op, using
-from ..core.spec import Spec, broadcast_shapes, spec_of
+from ..core.spec import Spec, spec_of
 from .engine import Node, Tape, item
 
 
@@ -139,8 +139,8 @@ class FunctionOp(Op):
             return
         if not is_tensor(g):
             raise GradientError(f"{self.name}.backward: not a tensor: {type(g).__name__}")
-        shape = tuple(g.shape)
-        if shape != x.shape and broadcast_shapes(x.shape, shape, op=self.name) != shape:
+        pairs = zip(reversed(x.shape), reversed(tuple(g.shape)), strict=False)
+        if g.ndim < x.ndim or any(n not in (1, m) for n, m in pairs):
             raise GradientError(f"{self.name}.backward: does not fit {x}: {g.spec}")
 
 

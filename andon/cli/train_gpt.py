@@ -244,7 +244,7 @@ class Run:
         self.model.train()
         text = self.tokenizer.decode(tokens[0, 1:].tolist()).strip()
         self.console.rule(f"step {trainer.step}: held-out loss {val_loss:.3f}", align="left")
-        self.console.print(Text(text, style="dim"))
+        self.console.print(Text(f"{text}\n", style="dim"))
 
     @andon.no_grad()
     def held_out_loss(self, batches: int = 4) -> float:

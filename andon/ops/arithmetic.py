@@ -271,7 +271,9 @@ def inverse_or_zero(x):
 
 
 @elementwise(
-    grad=(lambda g, y, a: g * exp(a - y), lambda g, y, b: g * exp(b - y)), promote=to_floating
+    c="({0} == {1} ? {0} + 0.6931471805599453 : fmax({0}, {1}) + log1p(exp(-fabs({0} - {1}))))",
+    grad=(lambda g, y, a: g * exp(a - y), lambda g, y, b: g * exp(b - y)),
+    promote=to_floating,
 )
 def logaddexp(a, b):
     """log(eᵃ + eᵇ), without overflow."""
@@ -279,8 +281,16 @@ def logaddexp(a, b):
 
 
 @elementwise(
-    grad=(lambda g, y, a: g * exp2(a - y), lambda g, y, b: g * exp2(b - y)), promote=to_floating
+    c="({0} == {1} ? {0} + 1 : fmax({0}, {1}) + log2(1 + exp2(-fabs({0} - {1}))))",
+    grad=(lambda g, y, a: g * exp2(a - y), lambda g, y, b: g * exp2(b - y)),
+    promote=to_floating,
 )
 def logaddexp2(a, b):
     """log₂(2ᵃ + 2ᵇ), without overflow."""
     return np.logaddexp2(a, b)
+
+
+@elementwise(c="nextafter({0}, {1})")
+def nextafter(a, b):
+    """The number next to a that its dtype has, in the direction of b."""
+    return np.nextafter(a, b)

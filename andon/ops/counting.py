@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.dtype import DType, bool_, float32, float64
@@ -140,3 +142,39 @@ def histc_call(x, bins=100, min=0, max=0):
 @histc.spec
 def histc_spec(x, *, bins, low, high):
     return Spec((bins,), x.dtype)
+
+
+class Histogram(NamedTuple):
+    hist: object
+    bin_edges: object
+
+
+@op
+def histogram(x, edges, weight, *, bins, limits, density):
+    """How many elements (or what weight) lie between each two edges, and the edges.
+
+    Shapes: x (...), edges (bins + 1,) or None, weight like x or None -> (bins,), (bins + 1,).
+    """
+    values, given = sortable(x).reshape(-1), bins if edges is None else sortable(edges)
+    if weight is not None:
+        weight = sortable(weight).reshape(-1)
+    try:
+        found = np.histogram(values, given, limits, weights=weight, density=density)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"histogram: {error}: {spec_of(x)}") from None
+    return tuple(part.astype(x.dtype) for part in found)
+
+
+@histogram.signature
+def histogram_call(x, bins, *, range=None, weight=None, density=False):
+    if not as_dtype(x.dtype).is_floating_point:
+        raise DTypeError(f"histogram: floats expected: {spec_of(x)}")
+    limits = None if range is None else (float(range[0]), float(range[1]))
+    edges, count = (None, bins) if isinstance(bins, int) else (bins, bins.shape[0] - 1)
+    found = histogram.apply(x, edges, weight, bins=count, limits=limits, density=density)
+    return Histogram(*found)
+
+
+@histogram.spec
+def histogram_spec(x, edges, weight, *, bins, limits, density):
+    return Spec((bins,), x.dtype), Spec((bins + 1,), x.dtype)

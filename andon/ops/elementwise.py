@@ -242,7 +242,7 @@ def frac(x):
     return x - np.trunc(x)
 
 
-@elementwise(grad=lambda g: g * 0.0)
+@elementwise(c="(rint({0} * 1e{decimals}) / 1e{decimals})", grad=lambda g: g * 0.0)
 def round(x, *, decimals):
     """x to the nearest multiple of 10^-decimals; what lies halfway goes to the even one."""
     if x.dtype.kind in "biu" and decimals != 0:

@@ -149,7 +149,11 @@ def erfinv(x):
 # The normal distribution
 
 
-@elementwise(grad=lambda g, x: g * (SLOPE / 2 / ROOT2) * exp(square(x) * -0.5), promote=to_floating)
+@elementwise(
+    c="(0.5 * erfc({0} * -0.7071067811865476))",
+    grad=lambda g, x: g * (SLOPE / 2 / ROOT2) * exp(square(x) * -0.5),
+    promote=to_floating,
+)
 @in_float64
 def ndtr(x):
     """Φ(x) = erfc(-x/√2) / 2: how probable it is that a normal variable is ≤ x."""

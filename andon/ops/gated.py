@@ -169,7 +169,13 @@ def gelu_tanh(x):
     return gated(x, TANH)
 
 
-@elementwise(promote=to_floating)
+@elementwise(
+    c="({0} * 0.5 * (1 + TANH + {1} * (1 - TANH * TANH)"
+    " * 0.7978845608028654 * (1 + 0.134145 * {1} * {1})))".replace(
+        "TANH", "tanh(0.7978845608028654 * {1} * (1 + 0.044715 * {1} * {1}))"
+    ),
+    promote=to_floating,
+)
 @rounded_once
 def gelu_tanh_backward(upstream, x):
     """The gradient of `gelu_tanh`."""

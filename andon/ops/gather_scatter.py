@@ -14,7 +14,7 @@ from ..core.spec import Spec, broadcast_shapes, normal_dim
 from .arithmetic import floor_divide
 from .index import getitem, place, put, split_index, take, view, zeros
 from .logic import eq, where
-from .movement import expand, reshape
+from .movement import expand, movedim, reshape
 
 
 @op
@@ -346,3 +346,49 @@ def nonzero_spec(x):
 
 
 argwhere = nonzero.apply
+
+
+# Parts written to a copy
+
+
+def put_flat(x, index, source, accumulate=False):
+    """x, as if it had one dim, with `source` written (or added) at `index` (PyTorch's `put`)."""
+    flat, index = reshape.apply(x, shape=(-1,)), reshape.apply(index, shape=(-1,))
+    source = reshape.apply(source, shape=tuple(index.shape))
+    y = put.apply(flat, source, index, dims=(0,), accumulate=accumulate)
+    return reshape.apply(y, shape=tuple(x.shape))
+
+
+def select_scatter(x, src, dim, index):
+    """x with `src` in place of x.select(dim, index)."""
+    dim = normal_dim(dim, x.ndim, "select_scatter")
+    if not -x.shape[dim] <= index < x.shape[dim]:
+        raise IndexingError(f"select_scatter: {index} is out of range for {list(x.shape)}")
+    src = reshape.apply(src, shape=(*src.shape[:dim], 1, *src.shape[dim:]))
+    return slices_written("select_scatter", x, src, dim, np.array([index % x.shape[dim]]))
+
+
+def slice_scatter(x, src, dim=0, start=None, end=None, step=1):
+    """x with `src` in place of the slice start:end:step along `dim`."""
+    dim = normal_dim(dim, x.ndim, "slice_scatter")
+    if step <= 0:
+        raise IndexingError(f"slice_scatter: a step > 0 expected: {step}")
+    places = np.arange(x.shape[dim])[slice(start, end, step)]
+    return slices_written("slice_scatter", x, src, dim, places)
+
+
+def slices_written(name, x, src, dim, places):
+    check_slices(x, dim, places, src, name)
+    return put.apply(x, src, places, dims=(dim,), accumulate=False)
+
+
+def diagonal_scatter(x, src, offset=0, dim1=0, dim2=1):
+    """x with `src` in place of x.diagonal(offset, dim1, dim2)."""
+    dim1, dim2 = (normal_dim(d, x.ndim, "diagonal_scatter") for d in (dim1, dim2))
+    places = np.arange(max(x.shape[dim1], x.shape[dim2]))
+    rows, columns = places - min(offset, 0), places + max(offset, 0)
+    inside = (rows < x.shape[dim1]) & (columns < x.shape[dim2])
+    first, rest = movedim(x, (dim1, dim2), (0, 1)), movedim(src, -1, 0)
+    check_slices(first[0], 0, places[inside], rest, "diagonal_scatter")
+    y = put.apply(first, rest, rows[inside], columns[inside], dims=(0, 1), accumulate=False)
+    return movedim(y, (0, 1), (dim1, dim2))

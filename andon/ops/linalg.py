@@ -295,6 +295,17 @@ def kron(x, other):
     return reshape.apply(x * other, shape=shape)
 
 
+def vander(x, N=None, *, increasing=False):
+    """The powers 1, x, x², … of each element of x as a row, the largest first.
+
+    Shapes: x (..., n) -> (..., n, N), square unless N is given.
+    """
+    if x.ndim == 0 or (N is not None and N < 0):
+        raise ShapeError(f"vander: 1 dim or more and N >= 0 expected: {spec_of(x)}, {N}")
+    powers = np.arange(x.shape[-1] if N is None else N)
+    return pow(reshape.apply(x, shape=(*x.shape, 1)), powers if increasing else powers[::-1])
+
+
 def cross(x, other, dim=None):
     """The vector product x × other along a dim of size 3: `dim`, or the first that has it."""
     shape = broadcast_shapes(x.shape, other.shape, op="cross")

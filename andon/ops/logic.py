@@ -7,6 +7,8 @@ only `where` has a gradient. As in PyTorch, `eq` compares elements and `equal` w
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ def refuses(category: str, why: str):
     level = CATEGORIES[category]
 
     def decorate(op: Op) -> Op:
-        rule = op.infer
+        rule: Any = op.infer
 
         @op.spec
         def spec(*specs: Spec, **attrs):
@@ -195,7 +197,7 @@ def allclose(x, other, rtol=1e-05, atol=1e-08, equal_nan=False) -> builtins.bool
 # Logic: what is not zero is true
 
 
-def to_truth(inputs: tuple) -> tuple:
+def to_truth(inputs: Sequence) -> Sequence:
     """The operands as booleans."""
     return cast_all(inputs, bool_)
 
@@ -269,3 +271,8 @@ def bitwise_left_shift(a, b):
 def bitwise_right_shift(a, b):
     """⌊a / 2^b⌋."""
     return np.right_shift(a, b)
+
+
+def isreal(x):
+    """True, element by element: andon has no complex numbers."""
+    return logical_or(eq(x, x), True)

@@ -80,6 +80,8 @@ def sum_to_size(x, *size):
 @op(view=True)
 def expand(x, *, shape):
     """x with dims of size 1 repeated up to `shape`, without a copy."""
+    if x.size == math.prod(shape):  # nothing is repeated, so that the result can be written to
+        return x.reshape(shape)
     return np.broadcast_to(x, shape)
 
 
@@ -111,9 +113,9 @@ def expand_as(x, other):
     return expand(x, tuple(other.shape))
 
 
-def broadcast_to(x, shape):
+def broadcast_to(x, *shape):
     """x repeated up to `shape` (PyTorch's second name for `expand`)."""
-    return expand(x, shape)
+    return expand(x, *shape)
 
 
 def broadcast_tensors(*tensors):
@@ -324,6 +326,13 @@ def matrix_transpose(x):
     if x.ndim < 2:
         raise ShapeError(f"mT: at least 2 dims expected: {list(x.shape)}")
     return swap_last(x)
+
+
+def conjugate_transpose(x):
+    """The transpose of a matrix: `x.H`, since the conjugate of a real number is itself."""
+    if x.ndim not in (0, 2):
+        raise ShapeError(f"H: a matrix expected: {list(x.shape)}")
+    return reversed_dims(x)
 
 
 def movedim(x, source, destination):

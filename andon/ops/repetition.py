@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..core.errors import DTypeError, GraphError, ShapeError
 from ..core.op import op
 from ..core.spec import normal_dim, sizes_from
 from .gather_scatter import index_select
+from .index import take
 from .join import stack
 from .movement import clone, expand, reshape
 
@@ -111,3 +113,12 @@ def cartesian_prod(*tensors):
         return tensors[0]
     columns = [reshape(x, -1) for x in meshgrid(*tensors)]
     return stack(columns, 1)
+
+
+def combinations(x, r=2, with_replacement=False):
+    """Every choice of r elements of a vector in the order they stand there, one per row."""
+    if x.ndim != 1 or r < 0:
+        raise ShapeError(f"combinations: a vector and r >= 0 expected: {list(x.shape)}, {r}")
+    chosen = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = np.array(list(chosen(range(x.shape[0]), r)), np.int64)
+    return take.apply(x, places.reshape(-1, r), dims=(0,))

@@ -112,6 +112,7 @@ def logit(x, eps=None):
 
 
 @elementwise(
+    c="({0} == 0 ? 1 : sin(3.141592653589793 * {0}) / (3.141592653589793 * {0}))",
     grad=lambda g, y, x: g * where(eq(x, 0), 0.0, (cos(x * math.pi) - y) / nonzero(x)),
     promote=to_floating,
 )

@@ -202,6 +202,13 @@ class Interchange:
 
     # Copies and pickles
 
+    def __copy__(self) -> Any:
+        if not self.is_leaf:
+            raise GradientError("copy: only leaves can be copied: use clone() or detach()")
+        made = self.rebuilt(self.array, self.requires_grad)
+        made.memory = self.memory
+        return made
+
     def __deepcopy__(self, memo: dict) -> Any:
         if not self.is_leaf:
             raise GradientError("deepcopy: only leaves can be copied: use clone() or detach()")
@@ -233,10 +240,10 @@ def rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Any:
 
 def parse_to(args: tuple, kwargs: dict) -> tuple[DType | None, bool]:
     """The dtype that `to(...)` asks for, in any of its spellings, and whether to copy."""
-    unknown = set(kwargs) - {"dtype", "device", "other", "copy", "non_blocking", "memory_format"}
+    unknown = set(kwargs) - {"dtype", "device", "copy", "non_blocking", "memory_format"}
     if unknown:
         raise DTypeError(f"to: no such keyword: {', '.join(sorted(unknown))}")
-    targets = [*args, kwargs.get("dtype"), kwargs.get("device"), kwargs.get("other")]
+    targets = [*args, kwargs.get("dtype"), kwargs.get("device")]
     flags = [given for given in args if isinstance(given, bool)]  # non_blocking, copy
     chosen = None
     for given in targets:

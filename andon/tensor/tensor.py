@@ -185,6 +185,7 @@ class Tensor(Interchange, Methods):
         like_before = other.array.shape == self.array.shape and other.dtype is self.dtype
         self.array = other.array
         if self.node is not None and self.node.op is None and not like_before:
+            self.node.tensor = None
             self.node = leaf(self)
 
     def retain_grad(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..core.files import replacing
 
@@ -20,8 +23,8 @@ class Log:
 
     def write(self, **record: float) -> None:
         """Note a record. It reaches the file with the next flush, every 50 records at most."""
-        self.records.append(record)
         clean = {k: v if math.isfinite(v) else None for k, v in record.items()}  # JSON has no NaN
+        self.records.append(clean)
         self.unwritten.append(json.dumps(clean))
         if len(self.unwritten) >= 50:
             self.flush()
@@ -43,13 +46,16 @@ class Log:
             with replacing(self.path, "w") as file:
                 file.writelines(json.dumps(record) + "\n" for record in self.records)
 
+    def curve(self, name: str) -> list[tuple[int, float]]:
+        """The steps at which `name` was noted, and its values, as far as they are finite."""
+        return [(r["step"], r[name]) for r in self.records if r.get(name) is not None]
+
     def plot(self, path: Path) -> None:
         """The loss of each step, and its running mean, as a PNG."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        points = [(r["step"], r["loss"]) for r in self.records if r.get("loss") is not None]
-        held_out = [(r["step"], r["val_loss"]) for r in self.records if r.get("val_loss")]
+        points, held_out = self.curve("loss"), self.curve("val_loss")
         figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -59,10 +65,12 @@ class Log:
             axes.plot(steps, smoothed(losses), color="#b4431e", label="running mean")
         if held_out:
             axes.plot(*zip(*held_out, strict=True), "o-", color="#1e5fb4", label="held out")
+        axes.margins(x=0.01)
         axes.set_xlabel("step")
         axes.set_ylabel("loss (nats per token)")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        if points or held_out:
+            axes.legend(frameon=False)
         with replacing(path) as file:
             figure.savefig(file, format="png")
 
@@ -81,12 +89,14 @@ def read(path: Path | None) -> list[dict[str, Any]]:
     return records
 
 
-def smoothed(values: Any, weight: float = 0.97) -> list[float]:
-    """An exponential running mean without a bias toward its start."""
-    mean = norm = 0.0
-    result = []
-    for value in values:
-        mean = weight * mean + (1 - weight) * value
-        norm = weight * norm + (1 - weight)
-        result.append(mean / norm)
-    return result
+def smoothed(values: Sequence[float]) -> np.ndarray:
+    """The mean over each value's neighbours, a fiftieth of all values to either side.
+
+    At the start, where losses fall fast, it takes no more from the right than there is left.
+    """
+    n = len(values)
+    i = np.arange(n)
+    reach = np.minimum(i, max(1, n // 50))
+    left, right = i - reach, np.minimum(n, i + reach + 1)
+    total = np.cumsum([0.0, *values])
+    return (total[right] - total[left]) / (right - left)

@@ -1,9 +1,9 @@
 """Rows for andon/ops/activation.py and gated.py."""
 
 import numpy as np
-from cases import Case
 
 import andon
+from cases import Case
 
 HALF = ("float64", "float32", "float16", "bfloat16")
 EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 100.0, -100.0, 3.0, -3.0])

@@ -1,6 +1,7 @@
 """Rows for andon/ops/arithmetic.py."""
 
 import numpy as np
+
 from cases import Case
 
 HALF = ("float64", "float32", "float16", "bfloat16")
