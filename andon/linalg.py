@@ -10,6 +10,8 @@ from .ops.decomposition import eigh, eigvalsh, qr, svd, svdvals
 from .ops.diagonals import diagonal as any_diagonal
 from .ops.linalg import cross as any_cross
 from .ops.linalg import matmul, multi_dot, vecdot
+from .ops.linalg import vander as any_vander
+from .ops.matrix_exp import matrix_exp
 from .ops.singular_values import cond, lstsq, matrix_norm, matrix_rank, pinv
 from .ops.singular_values import linalg_norm as norm
 from .ops.solve import cholesky, det, inv, matrix_power, slogdet, solve, solve_triangular
@@ -26,6 +28,11 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
     return any_diagonal(A, offset, dim1, dim2)
 
 
+def vander(x, *, N=None):
+    """The powers 1, x, x², … of each element of x as a row."""
+    return any_vander(x, N, increasing=True)
+
+
 __all__ = [
     "LinAlgError",
     "cholesky",
@@ -38,6 +45,7 @@ __all__ = [
     "inv",
     "lstsq",
     "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
@@ -50,6 +58,7 @@ __all__ = [
     "solve_triangular",
     "svd",
     "svdvals",
+    "vander",
     "vecdot",
     "vector_norm",
 ]

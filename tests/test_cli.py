@@ -87,7 +87,7 @@ def test_help_names_commands_and_options(tmp_path, arguments, named):
         (["train", "mamba"], "mamba"),
         (["generate", "run", "--temperature", "0"], "--temperature"),
         (["generate", "run", "--top-p", "1.5"], "--top-p"),
-        (["generate"], "RUN"),
+        (["generate"], "Missing argument"),
     ],
 )
 def test_options_that_do_not_fit_are_explained(tmp_path, arguments, named):

@@ -14,7 +14,6 @@ from andon.core.dtype import DType, bfloat16, bool_, float16, float32, float64
 from andon.core.dtype import int8, int16, int32, int64, uint8  # isort: skip
 from andon.serialization import load, save
 from andon.tensor import Device, Size, Tensor, tensor
-from andon.tensor import random as random
 
 from . import amp, backends, cuda, distributions, func, utils
 from .amp import autocast

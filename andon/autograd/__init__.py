@@ -130,7 +130,7 @@ def seed(y: Any, g: Any, name: str) -> Any:
     return g
 
 
-def node_of(x: Any, name: str) -> Node | None:
+def node_of(x: Any, name: str) -> Any:
     """The node of a tensor, with what was changed in place since taken into account."""
     if not hasattr(x, "current"):
         raise DTypeError(f"{name}: expects tensors: {type(x).__name__}")

@@ -44,7 +44,7 @@ class Recompute:
         twins = self.run_again()
         if path_of(twins) != self.path:
             raise GradientError("checkpoint: the function took another path when run again")
-        node_of = dict(zip(twins, nodes, strict=True))
+        node_of: dict[Any, Any] = dict(zip(twins, nodes, strict=True))
         for twin, node in node_of.items():
             if node is not None and node.saved is self:
                 node.saved, node.memories, node.stamp = twin.saved, twin.memories, twin.stamp

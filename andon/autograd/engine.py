@@ -57,7 +57,7 @@ class Node(Value):
         """What PyTorch would call it: `MulBackward0`, or `AccumulateGrad` for a leaf."""
         if self.op is None:
             return "AccumulateGrad"
-        source = self.inputs[0] if self.op is item else self
+        source: Any = self.inputs[0] if self.op is item else self
         words = source.op.name.split("_")
         return "".join(word[:1].upper() + word[1:] for word in words) + "Backward0"
 
@@ -120,7 +120,7 @@ class Pass:
         """Differentiate `roots`, whose own gradients are `seeds`. Does not go beyond `stop`."""
         for root, seed in zip(roots, seeds, strict=True):
             self.add(root, seed)
-        nodes = ancestors(roots, stop)
+        nodes: Any = ancestors(roots, stop)
         self.wanted = leads_to(self.targets, nodes) if self.targets else None
         for node in nodes:
             g = self.grads.get(node)
@@ -138,7 +138,7 @@ class Pass:
 
     def differentiate(self, node: Node, g: Any) -> None:
         """Send `g` on to the inputs of `node`, by its op's rule."""
-        op = node.op
+        op: Any = node.op
         if op is item:
             self.add_item(node.inputs[0], node.attrs["index"], g)
         elif op.partials:
@@ -155,7 +155,7 @@ class Pass:
 
     def joint(self, node: Node, g: Any) -> Sequence:
         """The gradients of all inputs, by a rule that gives them together."""
-        op = node.op
+        op: Any = node.op
         y, *inputs = self.slots(node)
         if op.needs:
             wanted = tuple(self.is_wanted(x) for x in node.inputs)
@@ -225,10 +225,11 @@ class TensorPass(Pass):
 
     def joint(self, node: Node, g: Any) -> Sequence:
         """By the composite where there is one: the op's own rule may end in a bare kernel."""
-        if node.op.composite is None:
+        op: Any = node.op
+        if op.composite is None:
             return super().joint(node, g)
         inputs = self.slots(node)[1:]
-        outputs = node.op.composite(*inputs, **node.attrs)
+        outputs = op.composite(*inputs, **node.attrs)
         pairs = zip(outputs, g, strict=True) if isinstance(g, list) else [(outputs, g)]
         pairs = [(y.node, gy) for y, gy in pairs if gy is not None and y.node is not None]
         wanted = {x for x in node.inputs if x is not None}

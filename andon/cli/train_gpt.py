@@ -258,8 +258,10 @@ class Run:
         return sum(losses) / len(losses)
 
     def draw_curve(self) -> None:
-        """Write loss.png, if matplotlib is installed."""
+        """Write loss.png, if matplotlib is installed and the disk has room."""
         try:
             self.trainer.log.plot(self.folder / "loss.png")
         except ImportError:
             self.console.print("no loss.png: install matplotlib (pip install 'andon[plot]')")
+        except OSError as error:
+            self.console.print(f"no loss.png: {error}", markup=False)

@@ -43,6 +43,7 @@ from .arithmetic import (
     logaddexp2,
     mul,
     neg,
+    nextafter,
     positive,
     pow,
     remainder,
@@ -55,6 +56,11 @@ from .arithmetic import mul as multiply
 from .arithmetic import neg as negative
 from .arithmetic import sub as subtract
 from .arithmetic import div as true_divide
+
+# calculus
+from .calculus import cumulative_trapezoid, gradient, trapezoid
+from .calculus import trapezoid as trapz
+from .covariance import corrcoef, cov
 
 # elementwise
 from .elementwise import (
@@ -124,6 +130,7 @@ from .gated import silu as swish
 # gather
 from .gather_scatter import (
     argwhere,
+    diagonal_scatter,
     gather,
     index_add,
     index_copy,
@@ -137,8 +144,11 @@ from .gather_scatter import (
     scatter,
     scatter_add,
     scatter_reduce,
+    select_scatter,
+    slice_scatter,
     take_along_dim,
 )
+from .gather_scatter import put_flat as put
 from .gather_scatter import take_flat as take
 
 # join
@@ -206,8 +216,10 @@ from .linalg import (
     mv,
     outer,
     tensordot,
+    vander,
     vdot,
 )
+from .matrix_exp import matrix_exp
 from .singular_values import pinv as pinverse
 from .solve import cholesky, cholesky_solve, det, logdet, matrix_power, slogdet
 from .solve import inv as inverse
@@ -255,6 +267,7 @@ from .logic import (
     isnan,
     isneginf,
     isposinf,
+    isreal,
     le,
     logical_and,
     logical_not,
@@ -308,10 +321,10 @@ from .movement import movedim as moveaxis
 from .movement import transpose as swapaxes
 from .movement import transpose as swapdims
 from .reorder import flip, fliplr, flipud, roll, rot90
-from .repetition import cartesian_prod, meshgrid, repeat_interleave, tile
+from .repetition import cartesian_prod, combinations, meshgrid, repeat_interleave, tile
 
 # reduce
-from .counting import bincount, histc, isin, unique, unique_consecutive
+from .counting import bincount, histc, histogram, isin, unique, unique_consecutive
 from .largest import amax, amin, aminmax, argmax, argmin, max, min
 from .moments import mean, nanmean, std, std_mean, var, var_mean
 from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
@@ -328,7 +341,7 @@ from .softmax import log_softmax, softmax
 
 # norm
 from .batch_norm import batch_norm, group_norm, instance_norm
-from .distance import cosine_similarity, pairwise_distance
+from .distance import cdist, cosine_similarity, pairwise_distance, pdist
 from .norm import layer_norm, rms_norm
 from .vector_norm import dist, norm  # after `.norm`, whose name the function takes
 

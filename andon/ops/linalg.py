@@ -15,6 +15,7 @@ import numpy as np
 from ..core.errors import DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, normal_dim, normal_dims, spec_of
+from .arithmetic import pow
 from .blocking import widened
 from .index import take
 from .movement import permute, reshape, swap_last

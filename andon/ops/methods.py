@@ -13,6 +13,7 @@ from . import (
     activation,
     arithmetic,
     counting,
+    covariance,
     decomposition,
     diagonals,
     elementwise,
@@ -23,6 +24,7 @@ from . import (
     largest,
     linalg,
     logic,
+    matrix_exp,
     moments,
     movement,
     order_statistics,
@@ -189,6 +191,7 @@ class Methods:
     logaddexp2 = arithmetic.logaddexp2
     mul = multiply = arithmetic.mul
     neg = negative = arithmetic.neg
+    nextafter = arithmetic.nextafter
     positive = arithmetic.positive
     pow = arithmetic.pow
     remainder = arithmetic.remainder
@@ -255,6 +258,8 @@ class Methods:
     det, logdet, slogdet = solve.det, solve.logdet, solve.slogdet
     cholesky, cholesky_solve = solve.cholesky, solve.cholesky_solve
     matrix_power = solve.matrix_power
+    matrix_exp = matrix_exp.matrix_exp
+    cov, corrcoef = covariance.cov, covariance.corrcoef
     qr = decomposition.qr
 
     # logic
@@ -276,6 +281,7 @@ class Methods:
     isnan = logic.isnan
     isneginf = logic.isneginf
     isposinf = logic.isposinf
+    isreal = logic.isreal
     le = less_equal = logic.le
     logical_and = logic.logical_and
     logical_not = logic.logical_not
@@ -303,6 +309,9 @@ class Methods:
             raise DTypeError("iter: a tensor without dims cannot be iterated over")
         return iter([self[i] for i in range(self.shape[0])])
 
+    def __reversed__(self):
+        return reorder.flip(self, tuple(range(self.ndim)))
+
     gather = gather_scatter.gather
     scatter = gather_scatter.scatter
     scatter_add = gather_scatter.scatter_add
@@ -319,6 +328,10 @@ class Methods:
     masked_scatter = gather_scatter.masked_scatter
     nonzero = gather_scatter.nonzero
     argwhere = gather_scatter.argwhere
+    put = gather_scatter.put_flat
+    select_scatter = gather_scatter.select_scatter
+    slice_scatter = gather_scatter.slice_scatter
+    diagonal_scatter = gather_scatter.diagonal_scatter
 
     # movement
 
@@ -340,7 +353,9 @@ class Methods:
     movedim = moveaxis = movement.movedim
     t = movement.t
     T = property(movement.reversed_dims)
-    mT = property(movement.matrix_transpose)
+    mT = mH = property(movement.matrix_transpose)
+    H = property(movement.conjugate_transpose)
+    adjoint = movement.matrix_transpose
     contiguous = movement.contiguous
     clone = movement.clone
     flip = reorder.flip
@@ -398,6 +413,7 @@ class Methods:
     unique_consecutive = counting.unique_consecutive
     bincount = counting.bincount
     histc = counting.histc
+    histogram = counting.histogram
     isin = counting.isin
 
     # scan

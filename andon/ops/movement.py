@@ -80,9 +80,8 @@ def sum_to_size(x, *size):
 @op(view=True)
 def expand(x, *, shape):
     """x with dims of size 1 repeated up to `shape`, without a copy."""
-    if x.size == math.prod(shape):  # nothing is repeated, so that the result can be written to
-        return x.reshape(shape)
-    return np.broadcast_to(x, shape)
+    y = np.broadcast_to(x, shape)
+    return x.reshape(shape) if y.size == x.size else y  # what repeats nothing can be written to
 
 
 @expand.signature

@@ -23,7 +23,8 @@ class Device:
         kind, _, number = str(type).partition(":")
         if kind not in TYPES or (number and not number.isdecimal()):
             raise DeviceError(f"device: not a device: {type!r}")
-        self.type, self.index = kind, int(number) if number else index
+        self.type: str = kind
+        self.index = int(number) if number else index
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):

@@ -44,7 +44,7 @@ def eager(op: Op, inputs: tuple, attrs: dict) -> Any:
         y = op.kernel(*promoted, **attrs) if attrs else op.kernel(*promoted)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
         explain(op, inputs, attrs, error)
-    recorded = wanted and mode.grad and op.differentiable
+    recorded = wanted > 0 and mode.grad and op.differentiable
     if type(y) is tuple:
         return wrap_outputs(op, inputs, arrays, nodes, attrs, y, recorded)
     result = wrap(y)

@@ -150,5 +150,6 @@ for _operator, _name in OPERATORS.items():
     setattr(Tensor, _operator, in_place(_name))
 for _name in ("squeeze", "unsqueeze", "t", "transpose"):
     setattr(Tensor, f"{_name}_", reshaping(_name))
-Tensor.copy_, Tensor.fill_, Tensor.zero_ = copy_, fill_, zero_  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+for _method in (copy_, fill_, zero_):
+    setattr(Tensor, _method.__name__, _method)
+setattr(Tensor, "__setitem__", setitem)  # noqa: B010 (the type checker knows no such method)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Interchange:
 
     array: np.ndarray
     memory: Memory
+
+    if TYPE_CHECKING:  # the rest of what a Tensor has
+
+        def __getattr__(self, name: str) -> Any: ...
 
     # Numbers
 
@@ -231,7 +235,7 @@ class Interchange:
         return made
 
 
-def rebuild(cls: type, array: np.ndarray, requires_grad: bool) -> Any:
+def rebuild(cls: Any, array: np.ndarray, requires_grad: bool) -> Any:
     """A tensor of class `cls` around `array`: how pickles and copies come back."""
     made = cls.__new__(cls)
     made.array, made.memory, made.node, made.base = array, Memory(), None, None

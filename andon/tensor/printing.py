@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtype import bool_, get_default_dtype, int64
+from ..core.errors import DataError
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Options:
     sci_mode: bool | None = None
 
 
+PROFILES = {"default": Options(), "short": Options(2, 1000, 2), "full": Options(4, 2**63)}
 options = Options()
 
 
@@ -36,11 +38,12 @@ def set_printoptions(
 ) -> None:
     """Decimals, the size from which tensors are shortened, items kept per edge, line width."""
     if profile is not None:
-        presets = {"default": Options(), "short": Options(2, 1000, 2), "full": Options(4, 2**63)}
-        options.__dict__.update(presets[profile].__dict__)
+        if profile not in PROFILES:
+            raise DataError(f"set_printoptions: not one of {', '.join(PROFILES)}: {profile!r}")
+        vars(options).update(vars(PROFILES[profile]))
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems,
              "linewidth": linewidth}  # fmt: skip
-    options.__dict__.update({k: v for k, v in given.items() if v is not None})
+    vars(options).update({k: v for k, v in given.items() if v is not None})
     options.sci_mode = sci_mode
 
 
@@ -50,9 +53,8 @@ def tensor_text(tensor: Any) -> str:
     suffixes = []
     if array.size == 0 and array.ndim != 1:
         suffixes.append(f"size={tuple(array.shape)}")
-    if tensor.dtype not in (get_default_dtype(), int64, bool_):
-        suffixes.append(f"dtype={tensor.dtype!r}")
-    elif array.size == 0 and tensor.dtype is not get_default_dtype():
+    usual = (get_default_dtype(), int64, bool_) if array.size else (get_default_dtype(),)
+    if tensor.dtype not in usual:
         suffixes.append(f"dtype={tensor.dtype!r}")
     if tensor.grad_fn is not None:
         suffixes.append(f"grad_fn={tensor.grad_fn!r}")
@@ -64,7 +66,7 @@ def tensor_text(tensor: Any) -> str:
 
 def with_suffixes(text: str, suffixes: list[str]) -> str:
     """Append what follows the numbers, on a line of its own where the last line is full."""
-    last = len(text) - text.rfind("\n") - 1
+    last = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
         if last + len(suffix) + 2 > options.linewidth:
             text, last = f"{text},\n       {suffix}", 7 + len(suffix)
@@ -101,7 +103,7 @@ def nested(array: np.ndarray, form: Format, indent: int, shortened: bool) -> str
     parts = [
         nested(row, form, indent + 1, shortened) if row is not None else "..." for row in rows
     ]
-    gap = ",\n" * 1 + "\n" * (array.ndim - 2) + " " * (indent + 1)
+    gap = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
     return "[" + gap.join(parts) + "]"
 
 
@@ -113,38 +115,35 @@ def vector(items: list[str], form: Format, indent: int) -> str:
 
 
 class Format:
-    """One way to print a number, chosen so that all of `array` align."""
+    """One way to print a number, chosen so that all of `array` align.
+
+    Zeros, NaN and inf have no say in it.
+    """
 
     def __init__(self, array: np.ndarray):
         self.floating = array.dtype.kind == "f"
-        self.width = self.decimals = 0
-        self.integral = self.scientific = False
-        if self.floating:
-            self.choose(np.abs(array[np.isfinite(array) & (array != 0)].astype(np.float64)))
-        texts = [self.text(x) for x in array.ravel().tolist()]
-        self.width = max(map(len, texts), default=0)
+        self.integral, self.scientific, self.width = True, False, 1
+        shown = array[np.isfinite(array) & (array != 0)] if self.floating else array.ravel()
+        if self.floating and shown.size:
+            self.choose(np.abs(shown.astype(np.float64)))
+        self.width = max([1, *(len(self.text(x)) for x in shown.tolist())])
+        if self.floating and options.sci_mode is not None:
+            self.scientific = options.sci_mode
 
     def choose(self, sizes: np.ndarray) -> None:
         """Integers as `1.`, wide ranges in scientific notation, else fixed decimals."""
-        self.decimals = options.precision
-        if sizes.size == 0:
-            self.integral = True
-            return
         low, high = float(sizes.min()), float(sizes.max())
         self.integral = bool((sizes == np.ceil(sizes)).all())
-        wide = high / low > 1000 and not self.integral
-        self.scientific = wide or high > 1e8 or (low < 1e-4 and not self.integral)
-        if options.sci_mode is not None:
-            self.scientific = options.sci_mode
+        self.scientific = high / low > 1000 or high > 1e8 or low < 1e-4
 
     def text(self, x: Any) -> str:
         if not self.floating:
             return str(x)
-        if not math.isfinite(x):
-            return str(x)
         if self.scientific:
-            return f"{x:.{self.decimals}e}"
-        return f"{x:.0f}." if self.integral else f"{x:.{self.decimals}f}"
+            return f"{x:.{options.precision}e}"
+        if self.integral:
+            return f"{x:.0f}." if math.isfinite(x) else str(x)
+        return f"{x:.{options.precision}f}"
 
     def __call__(self, x: Any) -> str:
         return self.text(x).rjust(self.width)
