@@ -11,7 +11,7 @@ from .ops.diagonals import diagonal as any_diagonal
 from .ops.linalg import cross as any_cross
 from .ops.linalg import matmul, multi_dot, vecdot
 from .ops.linalg import vander as any_vander
-from .ops.matrix_exp import matrix_exp
+from .ops.matrix_exponential import matrix_exp
 from .ops.singular_values import cond, lstsq, matrix_norm, matrix_rank, pinv
 from .ops.singular_values import linalg_norm as norm
 from .ops.solve import cholesky, det, inv, matrix_power, slogdet, solve, solve_triangular

@@ -81,7 +81,7 @@ def test_help_names_commands_and_options(tmp_path, arguments, named):
     ("arguments", "named"),
     [
         (["train", "gpt", "--stepps", "5"], "--stepps"),
-        (["train", "gpt", "--steps", "many"], "many"),
+        (["train", "gpt", "--steps", "many"], "--steps"),
         (["train", "gpt", "--steps", "0"], "--steps"),
         (["train", "gpt", "--dropout", "1"], "--dropout"),
         (["train", "mamba"], "mamba"),

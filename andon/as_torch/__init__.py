@@ -44,6 +44,8 @@ MODULES = {
     "torch.nn.modules.module": "andon.nn.module",
     "torch.nn.parameter": "andon.nn.parameter",
     "torch.nn.utils": "andon.nn.utils",
+    "torch.nn.utils.parametrizations": "andon.nn.utils.parametrizations",
+    "torch.nn.utils.parametrize": "andon.nn.utils.parametrize",
     "torch.nn.utils.rnn": "andon.nn.utils.rnn",
     "torch.optim": "andon.optim",
     "torch.optim.lr_scheduler": "andon.optim.lr_scheduler",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
 from typing import Any
 from weakref import ref
 
@@ -36,17 +37,16 @@ class Node(Value):
               `retain_grad` was called on
     """
 
-    __slots__ = ("hooks", "memories", "saved", "stamp", "tensor")
+    saved: Any = ()  # class attributes, since most nodes have none of these
+    memories: Sequence[Memory] = ()
+    hooks: list[Callable] | None = None
+    tensor: ref | None = None
 
     def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
         self.op, self.inputs, self.attrs = op, inputs, attrs
         self.shape, self.dtype = shape, dtype
         self.order = next(clock)  # spelled out, not super().__init__: this is the hot path
         self.stamp = Memory.time
-        self.saved: Any = ()
-        self.memories: Sequence[Memory] = ()
-        self.hooks: list[Callable] | None = None
-        self.tensor: ref | None = None
 
     @property
     def next_functions(self) -> tuple:
@@ -113,28 +113,33 @@ class Pass:
     def __init__(self, targets: Iterable[Value] = (), free: bool = True):
         self.grads: dict[Value, Any] = {}
         self.owned: set[Value] = set()  # whose sum is an array of ours, to be added to in place
+        self.pending: list[tuple[int, Any]] = []  # a heap of those in `grads`, youngest first
         self.targets = set(targets)
+        self.wanted: set[Value] = set()  # if there are targets, what leads to them
         self.free = free
 
     def run(self, roots: Sequence[Value], seeds: Sequence[Any], stop: Iterable = ()) -> dict:
-        """Differentiate `roots`, whose own gradients are `seeds`. Does not go beyond `stop`."""
+        """Differentiate `roots`, whose own gradients are `seeds`. Does not go beyond `stop`.
+
+        Takes the youngest value that has a gradient: all that used it are younger, and done.
+        """
+        if self.targets:
+            self.wanted = leads_to(self.targets, ancestors(roots, stop))
         for root, seed in zip(roots, seeds, strict=True):
             self.add(root, seed)
-        nodes: Any = ancestors(roots, stop)
-        self.wanted = leads_to(self.targets, nodes) if self.targets else None
-        for node in nodes:
-            g = self.grads.get(node)
-            if g is None or not (self.wanted is None or node in self.wanted):
-                continue
+        grads, pending, targets = self.grads, self.pending, self.targets
+        while pending:
+            _, node = heappop(pending)
+            g = grads.pop(node)
             if node.hooks is not None:
-                g = self.grads[node] = self.call_hooks(node, g)
-            if node not in self.targets:
-                del self.grads[node]
+                g = self.call_hooks(node, g)
+            if targets and node in targets:
+                grads[node] = g
             if node.op is None:
                 self.arrive(node, g)
-            elif node not in stop:
+            elif not stop or node not in stop:
                 self.differentiate(node, g)
-        return self.grads
+        return grads
 
     def differentiate(self, node: Node, g: Any) -> None:
         """Send `g` on to the inputs of `node`, by its op's rule."""
@@ -142,10 +147,11 @@ class Pass:
         if op is item:
             self.add_item(node.inputs[0], node.attrs["index"], g)
         elif op.partials:
-            slots = self.slots(node)
+            slots = self.slots(node) if node.saved != () else ()
             for x, (rule, reads) in zip(node.inputs, op.partials):  # noqa: B905 (hot)
                 if x is not None and rule is not None:
-                    self.add(x, rule(g, *[slots[i] for i in reads]) if reads else rule(g))
+                    gx = rule(g, *[slots[i] for i in reads]) if reads else rule(g)
+                    self.add(x, gx)
         else:
             for x, gx in zip(node.inputs, self.joint(node, g), strict=True):
                 if x is not None and gx is not None:
@@ -163,14 +169,15 @@ class Pass:
         return op.vjp(g, y, *inputs, **node.attrs)
 
     def is_wanted(self, x: Value | None) -> bool:
-        return x is not None and (self.wanted is None or x in self.wanted)
+        return x is not None and (not self.targets or x in self.wanted)
 
-    def slots(self, node: Node) -> Any:
-        return saved_by(node)
+    slots = staticmethod(saved_by)
 
     def add_item(self, parent: Value, index: int, g: Any) -> None:
         """A gradient for one output of an op with several."""
-        outputs = self.grads.setdefault(parent, [None] * len(parent.shape))
+        outputs = self.grads.get(parent)
+        if outputs is None:
+            outputs = self.first(parent, [None] * len(parent.shape))
         outputs[index] = g if outputs[index] is None else outputs[index] + g
 
     def add(self, x: Value, g: Any) -> None:
@@ -178,14 +185,23 @@ class Pass:
         if g.shape != x.shape or g.dtype is not x.dtype:
             g = sum_to.reference(np.asarray(g), shape=x.shape, dtype=dtype(x.dtype))
         before = self.grads.get(x)
-        if before is None:
-            self.grads[x] = g
+        if before is None:  # as `first`, spelled out: this is the hot path
+            if not self.targets or x in self.wanted:
+                self.grads[x] = g
+                heappush(self.pending, (-x.order, x))
         elif x in self.owned:
             before += g
         else:
             self.grads[x] = before + g
             if x.shape:
                 self.owned.add(x)
+
+    def first(self, x: Value, g: Any) -> Any:
+        """The first gradient to arrive at x, which is thereby to be visited."""
+        if not self.targets or x in self.wanted:
+            self.grads[x] = g
+            heappush(self.pending, (-x.order, x))
+        return g
 
     def call_hooks(self, node: Node, g: Any) -> Any:
         with using(Interpreters.default):  # hooks are given tensors, and compute with them
@@ -243,7 +259,10 @@ class TensorPass(Pass):
         if tuple(g.shape) != x.shape or g.dtype.numpy != x.dtype:
             g = sum_to(g, shape=x.shape, dtype=dtype(x.dtype))
         before = self.grads.get(x)
-        self.grads[x] = g if before is None else before + g
+        if before is None:
+            self.first(x, g)
+        else:
+            self.grads[x] = before + g
 
     def call_hooks(self, node: Node, g: Any) -> Any:
         return through_hooks(node, g)

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
+
+NEW = "runs/gpt-DATE-TIME"
 
 app = typer.Typer(
     help="A deep-learning framework to read whole.",
@@ -20,22 +23,20 @@ app.add_typer(train_app, name="train")
 @train_app.command("gpt")
 def train_gpt(
     context: typer.Context,
-    data: Annotated[str, typer.Option(help="`shakespeare`, or a text file of your own")] = (
-        "shakespeare"
-    ),
-    out: Annotated[Path | None, typer.Option(help="the run's folder [runs/NAME-TIME]")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="optimizer steps")] = 1000,
-    batch_size: Annotated[int, typer.Option(min=1, help="examples per step")] = 32,
-    block_size: Annotated[int, typer.Option(min=1, help="tokens that the model sees")] = 64,
-    layers: Annotated[int, typer.Option(min=1)] = 4,
-    heads: Annotated[int, typer.Option(min=1)] = 4,
-    width: Annotated[int, typer.Option(min=1)] = 128,
-    model: Annotated[str | None, typer.Option(help="a preset such as gpt-nano")] = None,
-    dropout: Annotated[float, typer.Option(min=0, max=0.99)] = 0.0,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 2e-3,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    every: Annotated[int, typer.Option(min=1, help="steps between checkpoints")] = 100,
-    resume: Annotated[Path | None, typer.Option(help="continue the run in this folder")] = None,
+    data: Annotated[str, Option(help="`shakespeare`, or a text file of your own")] = "shakespeare",
+    out: Annotated[Path | None, Option(help="the run's folder", show_default=NEW)] = None,
+    steps: Annotated[int, Option(min=1, help="optimizer steps")] = 1000,
+    batch_size: Annotated[int, Option(min=1, help="examples per step")] = 32,
+    block_size: Annotated[int, Option(min=1, help="tokens that the model sees")] = 64,
+    layers: Annotated[int, Option(min=1, help="blocks of attention and MLP")] = 4,
+    heads: Annotated[int, Option(min=1, help="attention heads of a block")] = 4,
+    width: Annotated[int, Option(min=1, help="channels of a token")] = 128,
+    model: Annotated[str | None, Option(help="a preset such as gpt-nano for these three")] = None,
+    dropout: Annotated[float, Option(min=0, max=0.99)] = 0.0,
+    learning_rate: Annotated[float, Option(min=0)] = 2e-3,
+    seed: Annotated[int, Option(min=0)] = 0,
+    every: Annotated[int, Option(min=1, help="steps between checkpoints")] = 100,
+    resume: Annotated[Path | None, Option(help="continue the run in this folder")] = None,
 ) -> None:
     """Train a character GPT on a text, with samples as it learns."""
     from .train_gpt import Settings, continue_run, start_run
@@ -63,18 +64,14 @@ def check_alone(context: typer.Context, option: str) -> None:
 
 @app.command()
 def generate(
-    run: Annotated[Path, typer.Argument(help="a folder that `andon train` wrote")],
-    prompt: Annotated[str, typer.Option(help="what the text begins with")] = "",
-    tokens: Annotated[int, typer.Option(min=0, help="how many to generate")] = 500,
-    temperature: Annotated[
-        float, typer.Option(min=0.01, help="below 1: safer, above: wilder")
-    ] = 0.8,
-    top_k: Annotated[int | None, typer.Option(min=1, help="only the so many likeliest")] = None,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1, help="only the likeliest of so much")] = (
-        0.95
-    ),
-    greedy: Annotated[bool, typer.Option(help="always take the likeliest token")] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="the same text every time")] = None,
+    run: Annotated[Path, Argument(help="a folder that `andon train` wrote")],
+    prompt: Annotated[str, Option(help="what the text begins with")] = "",
+    tokens: Annotated[int, Option(min=0, help="how many to generate")] = 500,
+    temperature: Annotated[float, Option(min=0.01, help="lower is safer, higher is wilder")] = 0.8,
+    top_k: Annotated[int | None, Option(min=1, help="only the K likeliest tokens")] = None,
+    top_p: Annotated[float, Option(min=0.01, max=1, help="the likeliest of this share")] = 0.95,
+    greedy: Annotated[bool, Option("--greedy", help="always the likeliest token")] = False,
+    seed: Annotated[int | None, Option(min=0, help="the same text every time")] = None,
 ) -> None:
     """Sample text from a trained model."""
     from .generate import generate as run_generate

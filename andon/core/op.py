@@ -95,6 +95,8 @@ class Op:
         self.differentiable = False
 
     def __call__(self, *args, **kwargs):
+        if "out" in kwargs:
+            return kwargs.pop("out").hold(self(*args, **kwargs))
         if self.call is not None:
             return self.call(*args, **kwargs)
         if kwargs:  # operands may be given by keyword too
@@ -204,7 +206,7 @@ def ancestors(roots: Iterable[Value], stop: Iterable[Value] = ()) -> list[Value]
     leaves = set(stop)
     while stack:
         value = stack.pop()
-        if value in leaves:
+        if leaves and value in leaves:
             continue
         for x in value.inputs:
             if x is not None and x not in seen:
@@ -239,7 +241,8 @@ def to_common_dtype(inputs: Sequence) -> Sequence:
 
 def to_floating(inputs: Sequence) -> Sequence:
     """As `to_common_dtype`, and integers become the default floating dtype."""
-    inputs = to_common_dtype(inputs)
+    if len(inputs) > 1:
+        inputs = to_common_dtype(inputs)
     for x in inputs:
         if hasattr(x, "dtype") and x.dtype.kind not in "fV":
             return cast_all(inputs, result_type(*inputs, 1.0))

@@ -17,6 +17,13 @@ from .module import Module
 from .parameter import Parameter
 
 
+class OutputProjection(Linear):
+    """The projection of the heads; it prints under the name that PyTorch has for it."""
+
+    def _get_name(self) -> str:
+        return "NonDynamicallyQuantizableLinear"
+
+
 class MultiheadAttention(Module):
     """y = W_o concat_h softmax(q_h k_hᵀ / √D + mask) v_h, with q, k, v projected per head h.
 
@@ -51,7 +58,7 @@ class MultiheadAttention(Module):
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
         made = {"device": device, "dtype": dtype}
         self.make_projections(bias, add_bias_kv, made)
-        self.out_proj = Linear(embed_dim, embed_dim, bias, **made)
+        self.out_proj = OutputProjection(embed_dim, embed_dim, bias, **made)
         self._reset_parameters()
 
     def make_projections(self, bias: bool, bias_kv: bool, made: dict) -> None:

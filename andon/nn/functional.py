@@ -41,7 +41,8 @@ from ..ops.conv import (
     conv_transpose3d,
 )
 from ..ops.cross_entropy import cross_entropy, nll_loss
-from ..ops.distance import cosine_similarity, normalize, pairwise_distance
+from ..ops.ctc import ctc_loss
+from ..ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.embedding import embedding, embedding_bag, one_hot
 from ..ops.gated import gelu

@@ -356,6 +356,27 @@ class TripletMarginLoss(Loss):
         )
 
 
+class CTCLoss(Loss):
+    """-log Σ P(path) over the paths that spell the target; see `F.ctc_loss`."""
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )
+
+
 class TripletMarginWithDistanceLoss(Loss):
     """max(0, d(a, p) - d(a, n) + margin), for a distance d of your own."""
 

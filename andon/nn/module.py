@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..core.dtype import bfloat16, dtype, float16, float32, float64
 from ..core.errors import DTypeError, MissingNameError, StateError
+from ..tensor.creation import empty_like
 from ..tensor.device import available
 from ..tensor.interchange import parse_to
 from ..tensor.tensor import Tensor
@@ -342,6 +343,14 @@ class Module(Hooks, State):
         """Raises DeviceError: tensors live on the CPU."""
         available("cuda")
         return self
+
+    def to_empty(self: Self, *, device: Any = None, recurse: bool = True) -> Self:
+        """Parameters and buffers anew, of the same shapes, to be filled."""
+        available(device)
+        return self._apply(empty_like)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing to do: andon runs forward as it is."""
 
     def share_memory(self: Self) -> Self:
         """Nothing to do: data loaders' workers are forked and send arrays, not tensors."""

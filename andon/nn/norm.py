@@ -59,6 +59,13 @@ class ChannelNorm(Module):
         self.reset_running_stats()
         start(self.weight, self.bias)
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: Any) -> None:
+        """Load; the count of batches is missing in the checkpoints of PyTorch 0.4, and may be."""
+        key = f"{prefix}num_batches_tracked"
+        if self.num_batches_tracked is not None and key not in state_dict:
+            state_dict = {**state_dict, key: self.num_batches_tracked}
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def check_input(self, input: Tensor) -> None:
         if input.ndim not in self.dims:
             allowed = " or ".join(map(str, self.dims))

@@ -162,6 +162,17 @@ class EmbeddingBag(Table):
         )  # fmt: skip
         self.mode, self.include_last_offset = mode, include_last_offset
 
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Tensor, freeze: bool = True, **options: Any
+    ) -> EmbeddingBag:
+        """A layer on the table `embeddings`, by default not to be learned."""
+        if embeddings.ndim != 2:
+            raise ShapeError(f"from_pretrained: expects a matrix: {list(embeddings.shape)}")
+        made = cls(*embeddings.shape, _weight=embeddings, **options)
+        made.weight.requires_grad_(not freeze)
+        return made
+
     def forward(
         self,
         input: Tensor,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import StateError
+from ..core.mode import no_grad
 from ..tensor.tensor import Handle, Tensor, wrap
 from .parameter import Parameter
 
@@ -26,7 +27,7 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+        return f"_IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
 
 
 class State:
@@ -119,6 +120,8 @@ class State:
             elif assign:
                 setattr(self, name, as_kind_of(tensor, state_dict[key]))
             else:
+                with no_grad():
+                    tensor.check_writable()
                 np.copyto(tensor.array, array_of(state_dict[key]), casting="unsafe")
                 tensor.memory.touch()
         for key in state_dict:

@@ -219,7 +219,7 @@ from .linalg import (
     vander,
     vdot,
 )
-from .matrix_exp import matrix_exp
+from .matrix_exponential import matrix_exp
 from .singular_values import pinv as pinverse
 from .solve import cholesky, cholesky_solve, det, logdet, matrix_power, slogdet
 from .solve import inv as inverse
@@ -320,6 +320,7 @@ from .movement import (
 from .movement import movedim as moveaxis
 from .movement import transpose as swapaxes
 from .movement import transpose as swapdims
+from .windows import as_strided
 from .reorder import flip, fliplr, flipud, roll, rot90
 from .repetition import cartesian_prod, combinations, meshgrid, repeat_interleave, tile
 

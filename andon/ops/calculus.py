@@ -27,7 +27,7 @@ def trapezoids(y, x, dx, dim):
     """The area between each two neighbours along `dim`."""
     dim = normal_dim(dim, y.ndim, "trapezoid")
     if x is not None:
-        dx = diff(along(x, dim, y) if x.ndim == 1 else x, dim=dim)
+        dx = along(diff(x), dim, y) if x.ndim == 1 else diff(x, dim=dim)
     n = max(y.shape[dim] - 1, 0)
     later = narrow(y, dim, y.shape[dim] - n, n)
     return (narrow(y, dim, 0, n) + later) * 0.5 * dx

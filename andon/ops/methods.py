@@ -24,7 +24,7 @@ from . import (
     largest,
     linalg,
     logic,
-    matrix_exp,
+    matrix_exponential,
     moments,
     movement,
     order_statistics,
@@ -45,6 +45,8 @@ from .softmax import log_softmax, softmax
 add, sub, mul, div = arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div
 neg, power, matmul = arithmetic.neg, arithmetic.pow, linalg.matmul
 
+NONE: dict = {}  # the attributes of an op without any
+
 
 class Methods:
     """What can be done with a tensor or a value."""
@@ -52,43 +54,43 @@ class Methods:
     # Operators
 
     def __add__(self, other):
-        return interpreters.run(add, (self, other), {})
+        return interpreters.run(add, (self, other), NONE)
 
     def __radd__(self, other):
-        return interpreters.run(add, (other, self), {})
+        return interpreters.run(add, (other, self), NONE)
 
     def __sub__(self, other):
-        return interpreters.run(sub, (self, other), {})
+        return interpreters.run(sub, (self, other), NONE)
 
     def __rsub__(self, other):
-        return interpreters.run(sub, (other, self), {})
+        return interpreters.run(sub, (other, self), NONE)
 
     def __mul__(self, other):
-        return interpreters.run(mul, (self, other), {})
+        return interpreters.run(mul, (self, other), NONE)
 
     def __rmul__(self, other):
-        return interpreters.run(mul, (other, self), {})
+        return interpreters.run(mul, (other, self), NONE)
 
     def __truediv__(self, other):
-        return interpreters.run(div, (self, other), {})
+        return interpreters.run(div, (self, other), NONE)
 
     def __rtruediv__(self, other):
-        return interpreters.run(div, (other, self), {})
+        return interpreters.run(div, (other, self), NONE)
 
     def __neg__(self):
-        return interpreters.run(neg, (self,), {})
+        return interpreters.run(neg, (self,), NONE)
 
     def __pow__(self, other):
-        return interpreters.run(power, (self, other), {})
+        return interpreters.run(power, (self, other), NONE)
 
     def __rpow__(self, other):
-        return interpreters.run(power, (other, self), {})
+        return interpreters.run(power, (other, self), NONE)
 
     def __matmul__(self, other):
-        return interpreters.run(matmul, (self, other), {})
+        return interpreters.run(matmul, (self, other), NONE)
 
     def __rmatmul__(self, other):
-        return interpreters.run(matmul, (other, self), {})
+        return interpreters.run(matmul, (other, self), NONE)
 
     def __floordiv__(self, other):
         return arithmetic.floor_divide(self, other)
@@ -171,6 +173,8 @@ class Methods:
 
     # activation
 
+    hardshrink = activation.hardshrink
+    prelu = activation.prelu
     relu = activation.relu
 
     # arithmetic
@@ -258,7 +262,7 @@ class Methods:
     det, logdet, slogdet = solve.det, solve.logdet, solve.slogdet
     cholesky, cholesky_solve = solve.cholesky, solve.cholesky_solve
     matrix_power = solve.matrix_power
-    matrix_exp = matrix_exp.matrix_exp
+    matrix_exp = matrix_exponential.matrix_exp
     cov, corrcoef = covariance.cov, covariance.corrcoef
     qr = decomposition.qr
 
@@ -367,6 +371,7 @@ class Methods:
     repeat_interleave = repetition.repeat_interleave
     tile = repetition.tile
     unfold = windows.unfold
+    as_strided = windows.as_strided
     tril = diagonals.tril
     triu = diagonals.triu
     diag = diagonals.diag
@@ -377,7 +382,7 @@ class Methods:
 
     # join
 
-    split = join.split
+    split = split_with_sizes = join.split
     chunk = join.chunk
     tensor_split = join.tensor_split
     hsplit = join.hsplit

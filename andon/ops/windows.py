@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided as as_strided_array
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..core.errors import ShapeError
 from ..core.op import op
-from ..core.spec import Spec, normal_dim
+from ..core.spec import Spec, normal_dim, sizes_from, spec_of
+from .index import put_add
 from .join import narrow
 from .movement import reshape, squeeze, unsqueeze
 from .sliding_window import (
@@ -89,6 +91,43 @@ def overlap_add_spec(x, *, dim, n, step):
 @overlap_add.grad(keeps=())
 def overlap_add_grad(g, y, x, *, dim, n, step):
     return (unfold.apply(g, dim=dim, size=x.shape[-1], step=step),)
+
+
+@op(view=True)
+def as_strided(x, *, size, stride, offset):
+    """The elements offset + Σ i[d] stride[d] of x in row-major order, for each index i: a view.
+
+    Raises: ShapeError where x is not contiguous or has no such element.
+    """
+    last = offset + sum(s * (n - 1) for s, n in zip(stride, size, strict=True))
+    inside = 0 <= min(offset, *stride, 0) and last < x.size
+    if not x.flags.c_contiguous or not (inside or 0 in size):
+        raise ShapeError(
+            f"as_strided: elements {offset} to {last} of a contiguous tensor: {spec_of(x)}"
+        )
+    steps = tuple(s * x.itemsize for s in stride)
+    return as_strided_array(x.reshape(-1)[offset:], size, steps, writeable=x.flags.writeable)
+
+
+@as_strided.signature
+def as_strided_call(x, size, stride, storage_offset=None):
+    if len(size) != len(stride):
+        raise ShapeError(f"as_strided: a stride per size expected: {list(size)}, {list(stride)}")
+    size, stride = sizes_from((size,)), sizes_from((stride,))
+    return as_strided.apply(x, size=size, stride=stride, offset=storage_offset or 0)
+
+
+@as_strided.spec
+def as_strided_spec(x, *, size, stride, offset):
+    return Spec(size, x.dtype)
+
+
+@as_strided.grad(keeps=())
+def as_strided_grad(g, y, x, *, size, stride, offset):
+    places = np.arange(math.prod(x.shape)).reshape(x.shape)
+    places = as_strided.reference(places, size=size, stride=stride, offset=offset)
+    flat = put_add.apply(g, places, dims=(0,), shape=(math.prod(x.shape),))
+    return (reshape.apply(flat, shape=tuple(x.shape)),)
 
 
 @op

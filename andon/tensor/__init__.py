@@ -4,6 +4,7 @@ from ..core.op import Interpreters, interpreters
 from .creation import (
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
     eye,
@@ -31,8 +32,9 @@ from .generator import (
     set_rng_state,
 )
 from .inplace import copy_ as _installs_in_place_methods  # noqa: F401
+from .printing import set_printoptions
 from .random import normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm
-from .tensor import Size, Tensor
+from .tensor import Size, Tensor, broadcast_shapes
 
 Interpreters.default = staticmethod(eager)
 interpreters.run = eager
@@ -44,6 +46,8 @@ __all__ = [
     "Tensor",
     "arange",
     "as_tensor",
+    "asarray",
+    "broadcast_shapes",
     "default_generator",
     "device",
     "empty",
@@ -69,6 +73,7 @@ __all__ = [
     "randn_like",
     "randperm",
     "seed",
+    "set_printoptions",
     "set_rng_state",
     "tensor",
     "zeros",

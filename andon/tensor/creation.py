@@ -40,6 +40,21 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return wrap(copy_of(data, dtype))
 
 
+def asarray(
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: Any = None,
+    requires_grad: Any = False,
+) -> Tensor:
+    """As `as_tensor`; `copy=True` shares no memory, `copy=False` raises where there must be one."""
+    made = tensor(data, dtype, device) if copy else as_tensor(data, dtype, device)
+    if copy is False and not np.may_share_memory(made.array, getattr(data, "array", data)):
+        raise DTypeError(f"asarray: cannot be had without a copy: {type(data).__name__}")
+    return made.requires_grad_() if requires_grad else made
+
+
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of `array`."""
     if not isinstance(array, np.ndarray):
@@ -110,10 +125,12 @@ def from_array(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     return made.requires_grad_() if requires_grad else made
 
 
-def filled(value: Any, size: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    """A tensor of one number; `size` as PyTorch takes it."""
+def filled(
+    value: Any, sizes: tuple, size: Any, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    """A tensor of one number; the sizes are given as `f(2, 3)`, `f((2, 3))` or `f(size=(2, 3))`."""
     available(device)
-    shape = sizes_from(size)
+    shape = sizes_from(sizes if size is None else (size,))
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes: must be >= 0: {list(shape)}")
     chosen = _dtype(dtype, get_default_dtype())
@@ -124,21 +141,21 @@ def filled(value: Any, size: Any, dtype: Any, device: Any, requires_grad: bool) 
     return from_array(array, requires_grad)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """A tensor of zeros."""
-    return filled(0, size, dtype, device, requires_grad)
+    return filled(0, sizes, size, dtype, device, requires_grad)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """A tensor of ones."""
-    return filled(1, size, dtype, device, requires_grad)
+    return filled(1, sizes, size, dtype, device, requires_grad)
 
 
 def empty(
-    *size, dtype=None, device=None, requires_grad=False, pin_memory=False, layout=None
+    *sizes, size=None, dtype=None, device=None, requires_grad=False, pin_memory=False, layout=None
 ) -> Tensor:
     """A tensor to be written to; andon fills it with zeros, so that no run differs."""
-    return filled(0, size, dtype, device, requires_grad)
+    return filled(0, sizes, size, dtype, device, requires_grad)
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -151,22 +168,22 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> T
         raise DTypeError(f"full: expects a number: {fill_value!r}")
     if dtype is None:
         dtype = dtype_of_number(fill_value)
-    return filled(fill_value, (size,), dtype, device, requires_grad)
+    return filled(fill_value, (), size, dtype, device, requires_grad)
 
 
 def zeros_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
     """Zeros in the shape and dtype of x."""
-    return filled(0, tuple(x.shape), dtype or x.dtype, device, requires_grad)
+    return filled(0, (), tuple(x.shape), dtype or x.dtype, device, requires_grad)
 
 
 def ones_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
     """Ones in the shape and dtype of x."""
-    return filled(1, tuple(x.shape), dtype or x.dtype, device, requires_grad)
+    return filled(1, (), tuple(x.shape), dtype or x.dtype, device, requires_grad)
 
 
 def empty_like(x, *, dtype=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
     """As `zeros_like`."""
-    return filled(0, tuple(x.shape), dtype or x.dtype, device, requires_grad)
+    return filled(0, (), tuple(x.shape), dtype or x.dtype, device, requires_grad)
 
 
 def full_like(x, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -221,5 +238,3 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
 
 def _dtype(given: Any, default: DType) -> DType:
     return default if given is None else as_dtype(given)
-
-

@@ -6,14 +6,15 @@ operation itself needs the old elements, it keeps a copy of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import IndexingError, ShapeError
+from ..core.errors import GradientError, IndexingError, ShapeError
 from ..core.mode import enable_grad, mode
-from ..core.spec import broadcast_shapes, spec_of
+from ..core.spec import broadcast_shapes, sizes_from, spec_of
 from ..ops import index as indexing
 from .creation import as_tensor, check_fits
 from .tensor import Tensor, leaf, wrap
@@ -21,14 +22,15 @@ from .views import rewrite_history
 
 # Every method whose in-place form is: compute, then become the result
 METHODS = """
-abs acos acosh add addcdiv addcmul addmm addmv asin asinh atan atan2 atanh baddbmm bitwise_and
-bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh cumprod
+abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh
+arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift
+bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh cumprod
 cumsum deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor
-floor_divide fmod frac ge greater greater_equal gt heaviside hypot index_add index_copy index_fill
-index_put le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or
-logical_xor logit lt masked_fill masked_scatter maximum minimum mul multiply nan_to_num ne neg
-negative not_equal pow rad2deg reciprocal relu remainder round rsqrt scatter scatter_add
-scatter_reduce sigmoid sign sin sinc sinh sqrt square sub subtract tan tanh tril triu true_divide
+floor_divide fmod frac gcd ge greater greater_equal gt heaviside hypot i0 index_add index_copy index_fill
+index_put lcm le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or
+logical_xor logit lt masked_fill masked_scatter maximum minimum mul multiply mvlgamma nan_to_num ne neg
+negative nextafter not_equal polygamma pow put rad2deg reciprocal relu remainder round rsqrt scatter scatter_add
+scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub subtract tan tanh tril triu true_divide
 trunc xlogy
 """.split()  # noqa: SIM905 (a list of a hundred strings is no easier to read)
 
@@ -36,6 +38,7 @@ OPERATORS = {
     "__iadd__": "add", "__isub__": "sub", "__imul__": "mul", "__itruediv__": "div",
     "__ifloordiv__": "floor_divide", "__imod__": "remainder", "__ipow__": "pow",
     "__iand__": "bitwise_and", "__ior__": "bitwise_or", "__ixor__": "bitwise_xor",
+    "__ilshift__": "bitwise_left_shift", "__irshift__": "bitwise_right_shift",
 }  # fmt: skip
 
 
@@ -86,6 +89,22 @@ def number(value: Any, x: Tensor, name: str) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0."""
     return copy_(self, 0)
+
+
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Set the elements with equal indices to a number.
+
+    The sizes of more than two dims must be equal. In a tall matrix, `wrap` starts the diagonal
+    anew below its end.
+    """
+    shape = self.array.shape
+    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+        raise ShapeError(f"fill_diagonal_: a matrix or equal sizes expected: {self.spec}")
+    end = self.array.size if wrap or len(shape) > 2 else shape[1] * shape[1]
+    step = 1 + sum(math.prod(shape[d:]) for d in range(1, len(shape)))
+    places = np.unravel_index(np.arange(0, min(end, self.array.size), step), shape)
+    setitem(self, tuple(places), fill_value)
+    return self
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
@@ -144,12 +163,37 @@ def adopt_shape(self: Tensor, view: Tensor) -> Tensor:
     return self
 
 
+def set_(self: Tensor, source: Tensor) -> Tensor:
+    """Become another name for the elements of `source`."""
+    self.data = source
+    self.memory = source.memory
+    return self
+
+
+def resize_(self: Tensor, *sizes: int) -> Tensor:
+    """Take on another shape; where there are not enough elements, zeros follow."""
+    shape = sizes_from(sizes)
+    elements = self.detach().array.reshape(-1)[: math.prod(shape)]
+    if elements.size < math.prod(shape):
+        elements = np.concatenate([elements, np.zeros(math.prod(shape) - elements.size)])
+    return set_(self, wrap(elements.astype(self.array.dtype, copy=False).reshape(shape)))
+
+
+def hold(self: Tensor, result: Tensor) -> Tensor:
+    """Take on the shape and the elements of `result`: what `out=` does to a tensor."""
+    if mode.grad and (result.requires_grad or self.requires_grad):
+        raise GradientError("out: has no gradient, but an operand requires one")
+    if self.array.shape != result.array.shape:
+        resize_(self, *result.shape)
+    return self.become(result)
+
+
 for _name in METHODS:
     setattr(Tensor, f"{_name}_", in_place(_name))
 for _operator, _name in OPERATORS.items():
     setattr(Tensor, _operator, in_place(_name))
-for _name in ("squeeze", "unsqueeze", "t", "transpose"):
+for _name in ("squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims"):
     setattr(Tensor, f"{_name}_", reshaping(_name))
-for _method in (copy_, fill_, zero_):
+for _method in (copy_, fill_, fill_diagonal_, hold, resize_, set_, zero_):
     setattr(Tensor, _method.__name__, _method)
 setattr(Tensor, "__setitem__", setitem)  # noqa: B010 (the type checker knows no such method)

@@ -171,6 +171,22 @@ class Interchange:
     def is_complex(self) -> bool:
         return False
 
+    def is_signed(self) -> bool:
+        return self.dtype.is_signed
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not 0."""
+        return bool(self)
+
+    def is_same_size(self, other: Any) -> bool:
+        """Whether the shapes are equal."""
+        return self.array.shape == tuple(other.shape)
+
+    def get_device(self) -> int:
+        """The number of the device: -1 for the CPU."""
+        return -1
+
+    is_cpu = True
     is_cuda = is_mps = is_sparse = is_quantized = is_meta = False
     layout = "strided"
 

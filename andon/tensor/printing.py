@@ -126,9 +126,9 @@ class Format:
         shown = array[np.isfinite(array) & (array != 0)] if self.floating else array.ravel()
         if self.floating and shown.size:
             self.choose(np.abs(shown.astype(np.float64)))
-        self.width = max([1, *(len(self.text(x)) for x in shown.tolist())])
-        if self.floating and options.sci_mode is not None:
+        if options.sci_mode is not None:
             self.scientific = options.sci_mode
+        self.width = max([1, *(len(self.text(x)) for x in shown.tolist())])
 
     def choose(self, sizes: np.ndarray) -> None:
         """Integers as `1.`, wide ranges in scientific notation, else fixed decimals."""

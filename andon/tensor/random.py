@@ -49,19 +49,21 @@ def checked(shape: tuple) -> tuple:
 
 
 def rand(
-    *size, generator=None, dtype=None, device=None, requires_grad=False, pin_memory=False
-) -> Tensor:
+    *sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False,
+    pin_memory=False
+) -> Tensor:  # fmt: skip
     """Uniform on [0, 1)."""
     available(device)
-    return drawn(random_uniform, size, dtype, generator, requires_grad)
+    return drawn(random_uniform, sizes if size is None else size, dtype, generator, requires_grad)
 
 
 def randn(
-    *size, generator=None, dtype=None, device=None, requires_grad=False, pin_memory=False
-) -> Tensor:
+    *sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False,
+    pin_memory=False
+) -> Tensor:  # fmt: skip
     """Normal with mean 0 and variance 1."""
     available(device)
-    return drawn(random_normal, size, dtype, generator, requires_grad)
+    return drawn(random_normal, sizes if size is None else size, dtype, generator, requires_grad)
 
 
 def rand_like(
@@ -127,7 +129,8 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
     return random_permutation.apply(key_from(generator), n=int(n), dtype=chosen)
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None) -> Tensor:
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None,
+           requires_grad=False) -> Tensor:  # fmt: skip
     """Normal with the given means and standard deviations: numbers or tensors."""
     available(device)
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
@@ -140,7 +143,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
     if tensors:
         size = broadcast_shapes(*(t.shape for t in tensors), op="normal")
         dtype = dtype or tensors[0].dtype
-    return drawn(random_normal, tuple(sizes_from((size,))), dtype, generator) * std + mean
+    made = drawn(random_normal, tuple(sizes_from((size,))), dtype, generator) * std + mean
+    return made.requires_grad_() if requires_grad else made
 
 
 # In-place fills: methods of Tensor

@@ -19,6 +19,7 @@ from ..core.errors import DTypeError, GradientError, MissingNameError, ShapeErro
 from ..core.memory import Memory
 from ..core.mode import mode
 from ..core.spec import Spec, normal_dim
+from ..core.spec import broadcast_shapes as common_shape
 from ..ops.methods import Methods
 from .device import CPU, Device
 from .interchange import Interchange
@@ -88,6 +89,8 @@ class Tensor(Interchange, Methods):
         """How many dims there are."""
         return self.array.ndim
 
+    ndimension = dim
+
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its size at `dim`."""
         return self.shape if dim is None else self.shape[normal_dim(dim, self.ndim, "size")]
@@ -113,6 +116,11 @@ class Tensor(Interchange, Methods):
         """The node that made this tensor; None for a leaf."""
         node = self.current()
         return None if node is None or node.op is None else node
+
+    @property
+    def _base(self) -> Tensor | None:
+        """The tensor that this is a view of."""
+        return self.base
 
     @property
     def requires_grad(self) -> bool:
@@ -268,6 +276,11 @@ class Size(tuple):
 
     def __add__(self, other: Any) -> Size:
         return Size(tuple(self) + tuple(other))
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that tensors of these shapes broadcast to."""
+    return Size(common_shape(*((s,) if isinstance(s, int) else s for s in shapes)))
 
 
 class Handle:

@@ -54,6 +54,8 @@ CASES = [
     Case("addcmul", lambda t, a, b, c: t.addcmul(a, b, c, value=0.5), [(2, 3), (3,), (1,)]),
     Case("addcdiv", lambda t, a, b, c: t.addcdiv(a, b, c, value=0.5), [(2, 3), (3,), (1,)],
          0.5, 2.0),
+    Case("nextafter", lambda t, a, b: t.nextafter(a, b), [(2, 3), (3,)], grad=False,
+         dtypes=("float64", "float32", "bfloat16")),
     Case("gcd", lambda t, i, d: t.gcd(i, d), [INTS, DIVISORS], grad=False),
     Case("lcm", lambda t, i, d: t.lcm(i, d), [INTS, DIVISORS], grad=False),
     Case("pow", lambda t, a, b: a**b, [(3, 1), (4,)], 0.3, 2.0, dtypes=HALF),

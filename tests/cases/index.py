@@ -16,6 +16,9 @@ def assigned(t, x, value, index):
 
 
 CASES = [
+    Case("as_strided", lambda t, x: x.as_strided((2, 2), (1, 2), 1), [(2, 3)]),
+    Case("as_strided in windows", lambda t, x: t.as_strided(x * 1, (4, 3), (1, 1)), [(6,)]),
+    Case("as_strided to nothing", lambda t, x: x.as_strided((0, 2), (1, 1)), [(3,)]),
     Case("index an int and a slice", lambda t, x: x[1, ::2], [(3, 5)]),
     Case("index a single element", lambda t, x: x[1, -2] * 2.0, [(3, 5)]),
     Case("index None and dots", lambda t, x: x[None, ..., 1:], [(2, 3, 4)]),

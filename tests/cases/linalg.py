@@ -22,6 +22,10 @@ def dominant(t, x):
 
 
 PRODUCTS = [
+    Case("vander", lambda t, x: t.vander(x, 3), [(4,)], grad=False),
+    Case("vander, increasing", lambda t, x: t.linalg.vander(x), [(2, 3)], grad=False),
+    Case("vander of integers", lambda t, x: t.vander(x), [np.array([1, 2, 3])], grad=False),
+    Case("conjugate transposes", lambda t, x: (x.H, x[None].mH, x.adjoint()), [(2, 3)]),
     Case("matmul of matrices", lambda t, a, b: a @ b, [(3, 4), (4, 5)], dtypes=HALVES),
     Case("matmul of vectors", lambda t, a, b: t.matmul(a, b), [(4,), (4,)], dtypes=HALVES),
     Case("matmul of a vector and a matrix", lambda t, a, b: a @ b, [(4,), (4, 5)]),

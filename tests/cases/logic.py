@@ -46,7 +46,7 @@ CASES = [
     Case("where of many", lambda t, a: t.where(a > 0, a, 0.0), [(70, 70)]),
     Case("where alone", lambda t, c: t.where(c), [OTHERS], grad=False),
     *[Case(name, call(name), [EDGES], grad=False, dtypes=HALF)
-      for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit")],
+      for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf", "isreal", "signbit")],
     *[rows(name, INTS) for name in ("isnan", "isinf", "isfinite", "signbit")],
     Case("isclose", lambda t, x: t.isclose(x, x + 1e-6), [EDGES], grad=False,
          dtypes=("float64",)),

@@ -95,6 +95,9 @@ REPETITIONS = [
     Case("meshgrid in xy order", lambda t, *xs: t.meshgrid(*xs, indexing="xy"), [(2,), (3,), (4,)]),
     Case("cartesian_prod", lambda t, x, y: t.cartesian_prod(x, y), [(2,), (3,)]),
     Case("cartesian_prod of one", lambda t, x: t.cartesian_prod(x), [(2,)]),
+    Case("combinations", lambda t, x: t.combinations(x), [(4,)]),
+    Case("combinations with repeats", lambda t, x: t.combinations(x, 3, True), [(3,)]),
+    Case("combinations of none", lambda t, x: t.combinations(x, 3), [(2,)]),
 ]
 
 DIAGONALS = [

@@ -116,6 +116,14 @@ CASES = [
     values("bincount", lambda t, x: t.bincount(x.flatten() + 1, minlength=9), [INTS]),
     values("bincount with weights", lambda t, x, w: t.bincount(x, w), [INTS[0], (5,)]),
     values("histc", lambda t, x: (x.histc(4), t.histc(x, bins=3, min=-1, max=1)), [(40,)]),
+    values("histogram", lambda t, x: t.histogram(x, 4), [(40,)]),
+    values("histogram of a range", lambda t, x: x.histogram(5, range=(-1, 1)), [(40,)]),
+    values("histogram, dense", lambda t, x: t.histogram(x, bins=3, density=True), [(9, 2)]),
+    values(
+        "histogram of edges and weights",
+        lambda t, x, e, w: t.histogram(x, e.to(x.dtype), weight=w),
+        [(20,), SORTED - 3 + np.arange(4) * 0.1, (20,)],
+    ),
     values("histc of equal elements", lambda t, x: (x * 0).histc(3), [(4,)]),
     values(
         "repeats per element",
