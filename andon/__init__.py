@@ -64,7 +64,8 @@ newaxis = None
 
 # Loaded when first used, so that `import andon` stays quick
 SUBMODULES = {
-    "as_torch", "data", "importers", "linalg", "models", "nn", "optim", "scalar", "text", "train",
+    "amp", "as_torch", "data", "distributions", "func", "importers", "linalg", "models", "nn",
+    "optim", "scalar", "text", "train",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .core.dtype import OF_NUMPY
 from .tensor import Tensor
 from .tensor.tensor import wrap
 
@@ -35,7 +36,20 @@ def load(
     """
     from .importers import torch_checkpoint
 
-    return torch_checkpoint.load(f, mmap=bool(mmap), tensor=wrap)
+    return with_dtypes(torch_checkpoint.load(f, mmap=bool(mmap), tensor=wrap), set())
+
+
+def with_dtypes(value: Any, seen: set[int]) -> Any:
+    """`value` with andon's dtypes in the place of NumPy's, which the reader of files gives."""
+    if isinstance(value, np.dtype):
+        return OF_NUMPY.get(value, value)
+    if isinstance(value, tuple):
+        return tuple(with_dtypes(x, seen) for x in value)
+    if isinstance(value, (dict, list)) and id(value) not in seen:
+        seen.add(id(value))
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            value[key] = with_dtypes(value[key], seen)
+    return value
 
 
 def array_of(obj: Any) -> np.ndarray | None:

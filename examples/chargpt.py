@@ -28,11 +28,15 @@ def main(
     """Train on the text, with a sample now and then."""
     console = Console()
     andon.manual_seed(seed)
-    data = CharDataset(text.read_text(), block_size)
+    data = CharDataset(text.read_text(encoding="utf-8"), block_size)
     gpt = GPT(GPTConfig.preset(model, data.vocab_size, block_size, dropout=0.0))
-    config = TrainConfig(max_steps=steps, batch_size=32, learning_rate=1e-3, seed=seed)
+    config = TrainConfig(
+        max_steps=steps, batch_size=32, learning_rate=3e-3, warmup_steps=50, final_lr_ratio=0.1,
+        seed=seed,
+    )  # fmt: skip
     trainer = Trainer(gpt, data, config)
-    start = "".join(c for c in prompt if c in data.tokenizer.characters) or "\n"
+    known = data.tokenizer.characters
+    start = "".join(c for c in prompt if c in known) or known[0]
 
     def sample(trainer: Trainer) -> None:
         if trainer.step % 100:

@@ -776,9 +776,7 @@ def arrays_in(result) -> list:
 def test_a_functional_gives_what_pytorch_gives(name):
     x, y = np.array([0.5, -1.0]), np.array([2.0, 0.3])
     ours = FUNCTIONALS[name](andon, functional, andon.tensor(x), andon.tensor(y))
-    theirs = FUNCTIONALS[name](
-        torch, torch.autograd.functional, torch.tensor(x), torch.tensor(y)
-    )
+    theirs = FUNCTIONALS[name](torch, torch.autograd.functional, torch.tensor(x), torch.tensor(y))
     for a, b in zip(arrays_in(ours), arrays_in(theirs), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=1e-9)
@@ -898,6 +896,8 @@ def test_a_checkpoint_draws_the_same_random_numbers_again():
 def test_a_checkpoint_has_higher_derivatives():
     x = leaf(0.3, 0.5)
     assert gradgradcheck(lambda x: checkpoint(lambda x: (x.exp() * x).sin(), x), x)
+    assert gradgradcheck(lambda x: checkpoint(lambda x: Exp.apply(Cube.apply(x)), x), x)
+    assert gradgradcheck(lambda x: checkpoint(lambda x: checkpoint(SinCos.apply, x)[0] * x, x), x)
 
 
 def test_grad_goes_through_a_checkpoint_to_a_captured_tensor():

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from andon.cli.train_gpt import read_run
+from andon.core.errors import FileFormatError
+
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {
     **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "100",
@@ -23,7 +26,7 @@ SMALL = [
 TEXT = "To be, or not to be: that is the question.\n" * 20
 
 
-def andon(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+def run_andon(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "andon", *arguments],
         cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, **options,
@@ -49,7 +52,7 @@ def trained(tmp_path_factory) -> Path:
     """A folder in which `run` is the folder of a run."""
     path = tmp_path_factory.mktemp("trained")
     (path / "input.txt").write_text(TEXT)
-    process = andon(path, "train", "gpt", "--data=input.txt", "--out=run", *SMALL)
+    process = run_andon(path, "train", "gpt", "--data=input.txt", "--out=run", *SMALL)
     assert process.returncode == 0, process.stderr
     assert "parameters, run in run" in process.stdout
     assert "step 3: held-out loss" in process.stdout
@@ -71,7 +74,7 @@ def trained(tmp_path_factory) -> Path:
     ],
 )
 def test_help_names_commands_and_options(tmp_path, arguments, named):
-    process = andon(tmp_path, *arguments)
+    process = run_andon(tmp_path, *arguments)
     assert (process.returncode, process.stderr) == (0, "")
     for name in named:
         assert name in process.stdout
@@ -91,7 +94,7 @@ def test_help_names_commands_and_options(tmp_path, arguments, named):
     ],
 )
 def test_options_that_do_not_fit_are_explained(tmp_path, arguments, named):
-    process = andon(tmp_path, *arguments)
+    process = run_andon(tmp_path, *arguments)
     assert process.returncode == 2
     assert "Usage" in process.stderr
     assert named in process.stderr
@@ -110,7 +113,7 @@ def test_a_run_leaves_checkpoints_a_log_and_a_picture(trained):
 
 
 def test_without_out_the_run_goes_to_runs_and_latest_leads_there(folder):
-    process = andon(folder, "train", "gpt", "--data=input.txt", *SMALL, "--model=gpt-nano")
+    process = run_andon(folder, "train", "gpt", "--data=input.txt", *SMALL, "--model=gpt-nano")
     assert process.returncode == 0, process.stderr
     latest = folder / "runs" / "latest"
     assert latest.is_symlink()
@@ -130,7 +133,7 @@ WRONG_TEXTS = {
 def test_a_text_that_cannot_be_used_is_an_error(tmp_path, content, message):
     if content is not None:
         (tmp_path / "input.txt").write_bytes(content)
-    process = andon(tmp_path, "train", "gpt", "--data=input.txt", "--out=run", *SMALL)
+    process = run_andon(tmp_path, "train", "gpt", "--data=input.txt", "--out=run", *SMALL)
     assert message in error_of(process)
     assert not (tmp_path / "run").exists()
 
@@ -145,7 +148,7 @@ def test_a_text_that_cannot_be_used_is_an_error(tmp_path, content, message):
     ],
 )
 def test_settings_that_make_no_run_are_errors(folder, options, message):
-    process = andon(folder, "train", "gpt", "--data=input.txt", "--out=run", *SMALL, *options)
+    process = run_andon(folder, "train", "gpt", "--data=input.txt", "--out=run", *SMALL, *options)
     assert message in error_of(process)
     assert (folder / "input.txt").read_text() == TEXT
     assert not (folder / "run").exists()
@@ -153,7 +156,7 @@ def test_settings_that_make_no_run_are_errors(folder, options, message):
 
 def test_a_run_is_not_written_over(trained):
     before = (trained / "run" / "run.json").read_bytes()
-    process = andon(trained, "train", "gpt", "--data=input.txt", "--out=run", *SMALL)
+    process = run_andon(trained, "train", "gpt", "--data=input.txt", "--out=run", *SMALL)
     assert "holds a run already: pass --resume run" in error_of(process)
     assert (trained / "run" / "run.json").read_bytes() == before
 
@@ -165,7 +168,7 @@ def test_a_full_disk_is_an_error_that_keeps_what_there_was(folder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     arguments = ["train", "gpt", "--data=input.txt", "--out=run", *SMALL]
-    process = andon(folder, *arguments, preexec_fn=limit)
+    process = run_andon(folder, *arguments, preexec_fn=limit)
     assert "checkpoint: not written" in error_of(process)
     assert "File too large" in process.stderr
     assert list((folder / "run" / "checkpoints").iterdir()) == []
@@ -176,7 +179,7 @@ def test_a_full_disk_is_an_error_that_keeps_what_there_was(folder):
 
 def test_resuming_what_is_finished_changes_nothing(trained):
     log = (trained / "run" / "log.jsonl").read_text()
-    process = andon(trained, "train", "gpt", "--resume=run")
+    process = run_andon(trained, "train", "gpt", "--resume=run")
     assert process.returncode == 0
     assert "resuming at step 6 of 6" in process.stdout
     assert (trained / "run" / "log.jsonl").read_text() == log
@@ -184,20 +187,22 @@ def test_resuming_what_is_finished_changes_nothing(trained):
 
 def test_a_run_without_checkpoints_starts_again(folder):
     arguments = ["--data=input.txt", "--out=run", *SMALL]
-    assert andon(folder, "train", "gpt", *arguments).returncode == 0
+    assert run_andon(folder, "train", "gpt", *arguments).returncode == 0
     checkpoints = folder / "run" / "checkpoints"
     tensors = checkpoints / "step-00000006" / "tensors.safetensors"
     content = tensors.read_bytes()
     checkpoints.rename(folder / "elsewhere")
-    process = andon(folder, "train", "gpt", "--resume=run")
+    process = run_andon(folder, "train", "gpt", "--resume=run")
     assert "resuming at step 0 of 6" in process.stdout
     assert tensors.read_bytes() == content
 
 
-@pytest.mark.parametrize("arguments", [["train", "gpt", "--resume"], ["generate"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["train", "gpt", "--resume=."], ["generate", "nowhere"], ["generate", "input.txt"]],
+)
 def test_a_folder_that_is_no_run_is_an_error(folder, arguments):
-    for name in (".", "nowhere", "input.txt"):
-        assert "not a folder that `andon train` wrote" in error_of(andon(folder, *arguments, name))
+    assert "not a folder that `andon train` wrote" in error_of(run_andon(folder, *arguments))
 
 
 RECORDS = {
@@ -211,7 +216,8 @@ RECORDS = {
 @pytest.mark.parametrize("content", RECORDS.values(), ids=RECORDS)
 def test_a_record_that_is_none_is_an_error(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
-    assert "unreadable run.json" in error_of(andon(tmp_path, "generate", "."))
+    with pytest.raises(FileFormatError, match=r"unreadable run\.json"):
+        read_run(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "value"), [("layers", "1"), ("dropout", None), ("steps", 1.5)])
@@ -219,17 +225,18 @@ def test_settings_of_another_type_are_an_error(trained, tmp_path, name, value):
     record = json.loads((trained / "run" / "run.json").read_text())
     record["settings"][name] = value
     (tmp_path / "run.json").write_text(json.dumps(record))
-    assert f"{name} is no" in error_of(andon(tmp_path, "generate", "."))
+    with pytest.raises(FileFormatError, match=f"{name} is no"):
+        read_run(tmp_path)
 
 
 def test_a_run_goes_on_with_the_settings_and_the_text_it_began_with(folder, trained):
-    process = andon(trained, "train", "gpt", "--resume=run", "--batch-size=3")
+    process = run_andon(trained, "train", "gpt", "--resume=run", "--batch-size=3")
     assert process.returncode == 2
     assert "--batch-size" in process.stderr
     arguments = ["--data=input.txt", "--out=run", *SMALL]
-    assert andon(folder, "train", "gpt", *arguments).returncode == 0
+    assert run_andon(folder, "train", "gpt", *arguments).returncode == 0
     (folder / "input.txt").write_text(TEXT.replace("be", "eb"))
-    process = andon(folder, "train", "gpt", "--resume=run")
+    process = run_andon(folder, "train", "gpt", "--resume=run")
     assert "the text has changed since the run began" in error_of(process)
 
 
@@ -238,26 +245,26 @@ def test_a_run_goes_on_with_the_settings_and_the_text_it_began_with(folder, trai
 
 def test_a_seed_gives_the_same_text_every_time(trained):
     def text(*options: str) -> str:
-        process = andon(trained, "generate", "run", "--prompt=To be", "--tokens=40", *options)
+        process = run_andon(trained, "generate", "run", "--prompt=To be", "--tokens=40", *options)
         assert (process.returncode, process.stderr) == (0, "")
         assert len(process.stdout) == len("To be") + 40 + 1
         return process.stdout
 
-    assert text("--seed=1") == text("--seed=1")
-    assert text("--seed=1").startswith("To be")
-    assert len({text("--seed=1"), text("--seed=2"), text()}) == 3
-    assert text("--greedy") == text("--greedy")
-    assert text("--seed=1", "--top-k=1") == text("--greedy")
+    first = text("--seed=1")
+    assert first.startswith("To be")
+    assert text("--seed=1") == first
+    assert len({first, text("--seed=2"), text()}) == 3
+    assert text("--top-k=1") == text("--greedy")
 
 
 def test_an_unknown_character_in_the_prompt_is_named(trained):
-    message = error_of(andon(trained, "generate", "run", "--prompt=To ß"))
+    message = error_of(run_andon(trained, "generate", "run", "--prompt=To ß"))
     assert "not in the vocabulary" in message
     assert "'ß' at 3" in message
 
 
 def test_no_tokens_are_the_prompt(trained):
-    assert andon(trained, "generate", "run", "--prompt=To", "--tokens=0").stdout == "To\n"
+    assert run_andon(trained, "generate", "run", "--prompt=To", "--tokens=0").stdout == "To\n"
 
 
 def test_a_reader_that_leaves_early_is_no_error(trained):

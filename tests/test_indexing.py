@@ -35,13 +35,16 @@ def masks(shape: tuple):
     )
 
 
+KINDS = ("int", "slice", "slice", "none", "dots", "list", "mask", "bool")
+
+
 @st.composite
 def indices(draw, shape: tuple):
     """A tuple of mixed indices, most of them right for `shape`."""
     parts, dim, dots = [], 0, False
     while dim < len(shape) or draw(st.booleans()):
         n = shape[dim] if dim < len(shape) else 1
-        kind = draw(st.sampled_from(["int", "slice", "slice", "none", "dots", "list", "mask", "bool"]))
+        kind = draw(st.sampled_from(KINDS))
         if kind == "int":
             parts.append(draw(st.integers(-n, max(n - 1, 0)) | st.integers(-5, 4)))
         elif kind == "slice":

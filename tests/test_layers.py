@@ -21,6 +21,9 @@ MAY_IMPORT = {
     "serialization": {"core", "tensor", "importers"},
     "nn": EAGER,
     "optim": EAGER,
+    "amp": EAGER,
+    "distributions": EAGER,
+    "func": EAGER | {"nn"},
     "packages": {"core"},
     "text": {"core", "packages"},
     "data": EAGER | {"packages", "text"},
@@ -28,7 +31,7 @@ MAY_IMPORT = {
     "train": NN | {"importers"},
     "drawing": EAGER | {"scalar"},
     "scalar": set(),
-    "as_torch": NN | {"linalg", "importers", "serialization"},
+    "as_torch": NN | {"amp", "distributions", "func", "importers", "linalg", "serialization"},
     "cli": NN | {"models", "train", "importers"},
 }
 # Imports within a function that keep `import andon` quick or break a circle of files

@@ -276,7 +276,8 @@ def test_shape_is_a_size():
     assert x.shape == (2, 3, 4) and isinstance(x.shape, andon.Size)
     assert x.shape.numel() == 24 and x.shape[1:] == (3, 4) and isinstance(x.shape[1:], andon.Size)
     assert repr(x.shape) == "andon.Size([2, 3, 4])"
-    assert isinstance(x.shape + (1,), andon.Size) and x.size(-1) == 4
+    longer = x.shape + (1,)  # noqa: RUF005 (the operator is what is tested)
+    assert isinstance(longer, andon.Size) and longer == (2, 3, 4, 1) and x.size(-1) == 4
     B, T, C = x.shape
     assert (B, T, C) == (2, 3, 4)
     for wrong in (lambda: x.size(3), lambda: x.stride(3)):
@@ -413,7 +414,7 @@ def test_integers_are_indices():
 def test_numbers_are_formatted():
     x, n = andon.tensor(2.71828), andon.tensor(42)
     assert f"{x:.3f}" == "2.718" and f"{n:05d}" == "00042" and f"{n:>4}" == "  42"
-    assert "%d" % n == "42" and "%.2f" % x == "2.72" and "%d" % andon.tensor(3.9) == "3"
+    assert "%d %.2f %d" % (n, x, andon.tensor(3.9)) == "42 2.72 3"  # noqa: UP031
     assert f"{x}" == "2.718280076980591" and f"{andon.tensor([1, 2])}" == "tensor([1, 2])"
     with pytest.raises(DTypeError, match="only a single number"):
         f"{andon.zeros(2):.3f}"
@@ -432,7 +433,7 @@ def test_len_iter_and_contains():
     x = andon.tensor([[1, 2], [3, 4]])
     assert len(x) == 2 and [row.tolist() for row in x] == [[1, 2], [3, 4]]
     a, b = x
-    assert b.tolist() == [3, 4] and len(andon.zeros(0, 3)) == 0
+    assert (a.tolist(), b.tolist()) == ([1, 2], [3, 4]) and len(andon.zeros(0, 3)) == 0
     assert 3 in x and 5 not in x and andon.tensor(4) in x
     for wrong in (len, iter):
         with pytest.raises(TypeError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import andon
 from andon.core.errors import GradientError, ShapeError
@@ -13,7 +15,7 @@ PROGRAMS = {}
 
 
 def program(f):
-    """Register f(t, x, w): x (2, 3) and w (3,) are leaves; the result is summed and differentiated."""
+    """Register f(t, x, w), of leaves x (2, 3) and w (3,); its sum is differentiated."""
     PROGRAMS[f.__name__.replace("_", " ")] = f
     return f
 
@@ -240,6 +242,31 @@ def transpose_in_place(t, x, w):
 
 
 @program
+def a_constant_is_multiplied_by_a_leaf_in_place(t, x, w):
+    y = t.full((2, 3), 2.0, dtype=x.dtype)
+    y.mul_(x).mul_(w)
+    return y
+
+
+@program
+def the_elements_of_the_base_lie_in_another_order(t, x, w):
+    y = x.t() * 2  # column by column, in NumPy
+    y.t().reshape(6)[1:4].mul_(w)
+    return y * y
+
+
+@program
+def views_survive_that_their_base_is_transposed(t, x, w):
+    y = x * 2
+    row, flat = y[0], y.view(6)
+    y.t_()
+    row.mul_(w)
+    flat[4] = w[0]
+    y[1].mul_(3)
+    return (y * y).sum() + (row * flat[:3]).sum()
+
+
+@program
 def a_copy_brings_another_dtype(t, x, w):
     y = t.zeros(2, 3, dtype=t.float32)
     y.copy_(x * w)
@@ -328,7 +355,8 @@ def test_a_saved_value_changed_in_place_raises_and_names_the_op(use, name):
 
 
 def test_a_change_through_a_view_or_a_detached_tensor_is_noticed():
-    for change in (lambda y: y[0].zero_(), lambda y: y.detach().zero_(), lambda y: y.t()[0].add_(1)):
+    changes = [lambda y: y[0].zero_(), lambda y: y.detach().zero_(), lambda y: y.t()[0].add_(1)]
+    for change in changes:
         y = andon.ones(2, 2, requires_grad=True) * 1
         z = y * y
         change(y)
@@ -446,3 +474,72 @@ def test_integers_written_into_stay_without_gradient():
     x[0] = leaf()[1]
     x[[1]] = leaf()[2]
     assert x.tolist() == [2, 3, 3] and not x.requires_grad
+
+
+# Programs at random. `a` and `b` are any two tensors made before, and `c` a small int.
+
+VIEWS = {
+    "row": lambda t, a, b, w, c: a[c % len(a)] if a.ndim > 1 else a[:],
+    "slice": lambda t, a, b, w, c: a[c % 2 :],
+    "transpose": lambda t, a, b, w, c: a.t() if a.ndim == 2 else a[:],
+    "flatten": lambda t, a, b, w, c: a.reshape(-1),
+    "unsqueeze": lambda t, a, b, w, c: a.unsqueeze(0)[0],
+    "unbind": lambda t, a, b, w, c: a.unbind(0)[-1] if a.ndim > 1 else a[:],
+    "detach": lambda t, a, b, w, c: a.detach(),
+}
+RESULTS = {
+    "mul": lambda t, a, b, w, c: a * b,
+    "exp": lambda t, a, b, w, c: (a * 0.1).exp(),
+    "add a leaf": lambda t, a, b, w, c: a + w if a.shape[-1] == 3 else a + 1.0,
+    "sum": lambda t, a, b, w, c: a.sum(0, keepdim=True),
+}
+CHANGES = {
+    "mul": lambda t, a, b, w, c: a.mul_(b),
+    "mul by a number": lambda t, a, b, w, c: a.mul_(0.5 + c),
+    "add": lambda t, a, b, w, c: a.add_(b),
+    "sin": lambda t, a, b, w, c: a.sin_(),
+    "assign": lambda t, a, b, w, c: a.__setitem__(c % len(a), b[c % len(b)]),
+    "assign at positions": lambda t, a, b, w, c: a.__setitem__([0], b[[c % len(b)]]),
+    "assign a number": lambda t, a, b, w, c: a.__setitem__(0, float(c)),
+    "copy": lambda t, a, b, w, c: a.copy_(b),
+    "zero": lambda t, a, b, w, c: a.zero_(),
+    "transpose": lambda t, a, b, w, c: a.t_() if a.ndim == 2 else a,
+    "unsqueeze": lambda t, a, b, w, c: a.unsqueeze_(1),
+    "without recording": lambda t, a, b, w, c: t.no_grad()(a.mul_)(1.5),
+}
+step = st.tuples(
+    st.sampled_from([*VIEWS.values(), *RESULTS.values()]) | st.sampled_from([*CHANGES.values()]),
+    st.integers(0, 6),
+    st.integers(0, 6),
+    st.integers(0, 2),
+)
+
+
+def outcome(t, steps):
+    """(values and gradients, None), or what there is until an error, and that error."""
+    x = t.tensor(np.linspace(0.5, 1.5, 9).reshape(3, 3), requires_grad=True)
+    w = t.tensor([0.7, 1.1, 1.3], dtype=t.float64, requires_grad=True)
+    tensors = [x * 1, x * w, t.zeros(3, 3, dtype=t.float64)]
+    try:
+        for act, i, j, c in steps:
+            made = act(t, tensors[i % len(tensors)], tensors[j % len(tensors)], w, c)
+            if act not in CHANGES.values():
+                tensors.append(made)
+        sum((y * (n + 1.0)).sum() for n, y in enumerate(tensors)).backward()
+    except (RuntimeError, IndexError, TypeError, ZeroDivisionError) as error:
+        return error
+    zero = t.zeros(())
+    grads = [zero if a.grad is None else a.grad for a in (x, w)]
+    return [y.detach().numpy() for y in (*tensors, *grads)]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(step, min_size=2, max_size=7))
+def test_whatever_is_viewed_and_changed_the_gradients_are_pytorchs(steps):
+    theirs = outcome(torch, steps)
+    if not isinstance(theirs, list):
+        return  # PyTorch refuses some things that andon can do
+    ours = outcome(andon, steps)
+    assert isinstance(ours, list), ours
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(*np.broadcast_arrays(a, b), rtol=1e-9, atol=1e-12)

@@ -1,6 +1,7 @@
 """Run programs that say `import torch` on andon.
 
     python -m andon.as_torch script.py args…
+    python -m andon.as_torch -m package.module args…
 
 or, at the top of a program, `from andon import as_torch; as_torch.install()`.
 
@@ -15,57 +16,23 @@ import dis
 import importlib
 import sys
 from collections.abc import Callable
-from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-from ..core.errors import MissingNameError
+from ..core.errors import MissingNameError, StateError
+from .modules import MODULES, found_elsewhere
 
-# PyTorch's module: where it is in andon
-MODULES = {
-    "torch": "andon.as_torch.torch",
-    "torch.amp": "andon.as_torch.amp",
-    "torch.autograd": "andon.autograd",
-    "torch.autograd.function": "andon.autograd.function",
-    "torch.autograd.functional": "andon.autograd.functional",
-    "torch.backends": "andon.as_torch.backends",
-    "torch.backends.cuda": "andon.as_torch.backends",
-    "torch.backends.cudnn": "andon.as_torch.backends",
-    "torch.backends.mps": "andon.as_torch.backends",
-    "torch.cuda": "andon.as_torch.cuda",
-    "torch.cuda.amp": "andon.as_torch.amp",
-    "torch.distributions": "andon.as_torch.distributions",
-    "torch.func": "andon.as_torch.func",
-    "torch.linalg": "andon.linalg",
-    "torch.nn": "andon.nn",
-    "torch.nn.functional": "andon.nn.functional",
-    "torch.nn.init": "andon.nn.init",
-    "torch.nn.modules": "andon.nn",
-    "torch.nn.modules.module": "andon.nn.module",
-    "torch.nn.parameter": "andon.nn.parameter",
-    "torch.nn.utils": "andon.nn.utils",
-    "torch.nn.utils.parametrizations": "andon.nn.utils.parametrizations",
-    "torch.nn.utils.parametrize": "andon.nn.utils.parametrize",
-    "torch.nn.utils.rnn": "andon.nn.utils.rnn",
-    "torch.optim": "andon.optim",
-    "torch.optim.lr_scheduler": "andon.optim.lr_scheduler",
-    "torch.optim.optimizer": "andon.optim.optimizer",
-    "torch.random": "andon.tensor.random",
-    "torch.utils": "andon.as_torch.utils",
-    "torch.utils.checkpoint": "andon.autograd.checkpoint",
-    "torch.utils.data": "andon.data",
-    "torch.utils.data.dataloader": "andon.data.loader",
-    "torch.utils.data.dataset": "andon.data.dataset",
-    "torch.utils.data.sampler": "andon.data.sampler",
-    "torch.utils.dlpack": "andon.as_torch.torch",
-}
+SEE = "docs/coverage.md lists what it has"
 
 
 def install() -> ModuleType:
     """Make `import torch`, and imports of its submodules, mean andon. Returns the module."""
     present = sys.modules.get("torch")
     if present is not None and present.__name__ != MODULES["torch"]:
-        raise MissingNameError("as_torch: PyTorch itself is imported already: install() first")
+        raise StateError(
+            "as_torch: PyTorch itself is imported already, so that its classes and andon's would "
+            f"be mixed: install() must come before the first import: {present.__name__}"
+        )
     for name, ours in MODULES.items():
         module = importlib.import_module(ours)
         sys.modules[name] = module
@@ -82,7 +49,10 @@ def missing(module: str) -> Callable[[str], Any]:
     def lookup(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        message = f"{module}.{name}: andon has no such name; docs/coverage.md lists what it has"
+        found = found_elsewhere(module, name)
+        if found is not None:
+            return found
+        message = f"{module}.{name}: andon has no such name; {SEE}"
         if being_imported(sys._getframe(1)):
             raise ImportError(message)  # Python would replace an AttributeError's text here
         raise MissingNameError(message)
@@ -95,13 +65,21 @@ def being_imported(frame: Any) -> bool:
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM"
 
 
-class Finder(MetaPathFinder):
-    """Answers imports of PyTorch's modules that andon lacks."""
+class Finder:
+    """Answers imports of PyTorch's modules that andon lacks.
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
-        if name.startswith("torch.") and name not in MODULES:
-            raise ModuleNotFoundError(
-                f"{name}: andon has no such module; docs/coverage.md lists what it has", name=name
-            )
-        if name.partition(".")[0] in ("torchvision", "torchaudio"):
-            raise ModuleNotFoundError(f"{name}: not a part of andon, and needs PyTorch", name=name)
+    When only asked whether there is such a module, as by `importlib.util.find_spec`, it says no.
+    """
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        top = name.partition(".")[0]
+        if top not in ("torch", "torchvision", "torchaudio", "functorch") or not importing():
+            return
+        if top == "torch":
+            raise ModuleNotFoundError(f"{name}: andon has no such module; {SEE}", name=name)
+        raise ModuleNotFoundError(f"{name}: not a part of andon, and needs PyTorch", name=name)
+
+
+def importing() -> bool:
+    """Whether the finder is asked for the sake of an import."""
+    return sys._getframe(3).f_code.co_name == "_find_and_load_unlocked"

@@ -1,25 +1,85 @@
 """The module that `import torch` gives: andon's names, and those that only PyTorch has."""
 
+# ruff: noqa: F401 (this module is a list of names)
+
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import andon
 from andon import *  # noqa: F403
-from andon import autograd, linalg, nn, optim
-from andon.autograd import no_grad
-from andon.core.dtype import DType, bfloat16, bool_, float16, float32, float64
-from andon.core.dtype import int8, int16, int32, int64, uint8  # isort: skip
+from andon import amp, autograd, distributions, func, linalg, nn, optim
+from andon.amp import GradScaler, autocast
+from andon.autograd.anomaly import set_detect_anomaly as set_anomaly_enabled
+from andon.core.dtype import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+from andon.core.mode import is_inference_mode_enabled
+from andon.func import vmap
+from andon.nn.functional import bilinear, celu, ctc_loss, rrelu, triplet_margin_loss
 from andon.serialization import load, save
-from andon.tensor import Device, Size, Tensor, tensor
+from andon.tensor import Device, Size, Tensor
 
-from . import amp, backends, cuda, distributions, func, utils
-from .amp import autocast
+from . import backends, cuda, distributed, jit, profiler, testing, utils, version
+from .legacy import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    set_default_tensor_type,
+)
+from .settings import (
+    are_deterministic_algorithms_enabled,
+    get_default_device,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    is_autocast_enabled,
+    set_default_device,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
+from .spellings import (
+    compile,
+    conj,
+    detach,
+    frombuffer,
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_same_size,
+    is_storage,
+    is_tensor,
+    numel,
+    range,
+    real,
+    scalar_tensor,
+    svd,
+    to_dlpack,
+    triangular_solve,
+    typename,
+)
 
 __path__: list[str] = []  # makes this a package to Python, which then asks for its modules
-__version__ = "2.13.0+andon"  # what libraries compare with, to choose among PyTorch's APIs
+__version__ = version.__version__
 
 bool = bool_
 half, float, double = float16, float32, float64
@@ -28,74 +88,3 @@ dtype, device = DType, Device
 strided, contiguous_format, preserve_format, channels_last = "strided", None, None, None
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 newaxis = None
-
-
-def typed(chosen: DType) -> Any:
-    """PyTorch's legacy constructors: `FloatTensor([1, 2])`, or sizes."""
-
-    def make(*data: Any) -> Tensor:
-        if len(data) == 1 and not isinstance(data[0], type(0)):
-            return tensor(data[0], dtype=chosen)
-        return andon.zeros(*data, dtype=chosen)
-
-    return make
-
-
-FloatTensor, DoubleTensor, HalfTensor = typed(float32), typed(float64), typed(float16)
-LongTensor, IntTensor, ShortTensor = typed(int64), typed(int32), typed(int16)
-CharTensor, ByteTensor, BoolTensor = typed(int8), typed(uint8), typed(bool_)
-
-
-class compile:
-    """PyTorch's `compile`: andon runs the function as it is."""
-
-    def __new__(cls, model: Any = None, **options: Any) -> Any:
-        return model if model is not None else lambda model: model
-
-
-def is_tensor(x: Any) -> Any:
-    """Whether x is a tensor."""
-    return isinstance(x, Tensor)
-
-
-def is_floating_point(x: Tensor) -> Any:
-    return x.is_floating_point()
-
-
-def is_complex(x: Tensor) -> Any:
-    return False
-
-
-def numel(x: Tensor) -> Any:
-    return x.numel()
-
-
-def set_default_device(device: Any) -> None:
-    """Tensors live on the CPU; anything else raises."""
-    andon.device(device) if device is None else andon.zeros(0, device=device)
-
-
-def set_num_threads(n: Any) -> None:
-    """NumPy's BLAS chooses its threads when it is loaded: OMP_NUM_THREADS tells it."""
-
-
-def get_num_threads() -> Any:
-    import os
-
-    return os.cpu_count() or 1
-
-
-def use_deterministic_algorithms(mode: Any, **options: Any) -> None:
-    """andon's results are the same from run to run anyway."""
-
-
-def set_float32_matmul_precision(precision: Any) -> None:
-    """andon multiplies float32 in float32."""
-
-
-def to_dlpack(x: Tensor) -> Any:
-    return x.__dlpack__()
-
-
-def vmap(function: Callable, in_dims: Any = 0, out_dims: Any = 0) -> Callable:
-    return func.vmap(function, in_dims, out_dims)

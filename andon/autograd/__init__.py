@@ -6,6 +6,8 @@
     functional             jvp, vjp, jacobian, hessian
     checkpoint             compute again in the backward pass rather than keep
     gradcheck              compare a gradient with finite differences
+
+All of it rests on the passes of `engine`.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -73,7 +76,7 @@ def grad(
     """d outputs / d each of `inputs`, as a tuple of tensors; no `.grad` is touched.
 
     An input that the outputs do not depend on raises, gives None under `allow_unused`, or
-    zeros under `materialize_grads`.
+    zeros under `materialize_grads`. `only_inputs` is accepted, and always so.
     """
     ys, seeds = roots_and_seeds(outputs, grad_outputs, "grad")
     xs = as_list(inputs)
@@ -142,6 +145,7 @@ def as_list(given: Any) -> list:
 
 
 from . import functional  # noqa: E402 (they rest on `grad`)
+from .anomaly import detect_anomaly, set_detect_anomaly  # noqa: E402
 from .checkpoint import checkpoint  # noqa: E402
 from .function import Function, once_differentiable  # noqa: E402
 from .gradcheck import gradcheck, gradgradcheck  # noqa: E402

@@ -16,7 +16,8 @@ from weakref import ref
 from ..core.errors import GradientError
 from ..core.mode import enable_grad, mode
 from ..core.op import Interpreters, clock, using
-from .engine import Node, Tape, check_unchanged
+from .engine import Node, Tape, stale
+from .function import FunctionOp
 
 
 class Recompute:
@@ -37,23 +38,32 @@ class Recompute:
 
     def restore(self) -> None:
         """Run the function again and give each node what its twin saved."""
-        nodes = [weak() for weak in self.nodes]
+        nodes: list[Any] = [weak() for weak in self.nodes]
         for node in nodes:
-            if node is not None and node.saved is self:
-                check_unchanged(node)
+            if self.stands_in(node) and any(m.changed > node.stamp for m in node.memories):
+                raise stale(node)
         twins = self.run_again()
         if path_of(twins) != self.path:
             raise GradientError("checkpoint: the function took another path when run again")
-        node_of: dict[Any, Any] = dict(zip(twins, nodes, strict=True))
-        for twin, node in node_of.items():
-            if node is not None and node.saved is self:
+        inner = set()
+        for node, twin in zip(nodes, twins, strict=True):
+            if self.stands_in(node):
                 node.saved, node.memories, node.stamp = twin.saved, twin.memories, twin.stamp
-        for inner in {n.saved for n in nodes if n is not None and isinstance(n.saved, Recompute)}:
-            ours = [node_of.get(weak()) for weak in inner.nodes]
-            inner.nodes = [
-                weak if node is None else ref(node)
-                for weak, node in zip(inner.nodes, ours, strict=True)
-            ]
+                if isinstance(node.saved, Recompute):
+                    inner.add(node.saved)
+                elif isinstance(node.op, FunctionOp):
+                    node.saved[0].move_to(node)
+        for checkpoint_within in inner:
+            checkpoint_within.pass_on(dict(zip(twins, nodes, strict=True)))
+
+    def stands_in(self, node: Any) -> bool:
+        """Whether a node is alive, and not yet restored or freed."""
+        return node is not None and node.saved is self
+
+    def pass_on(self, node_of: dict[Any, Any]) -> None:
+        """Restore other nodes than the twins that this was made for, which are about to die."""
+        alive = [(weak, node_of.get(weak())) for weak in self.nodes]
+        self.nodes = [weak if node is None else ref(node) for weak, node in alive]
 
     def run_again(self) -> list[Node]:
         """The nodes of a second run, in which the same random numbers are drawn."""

@@ -80,18 +80,18 @@ def saved_by(node: Node) -> Any:
             f"backward: {node.op} was already differentiated and its values were freed: "
             "pass retain_graph=True to the first backward"
         )
-    check_unchanged(node)
+    for memory in node.memories:
+        if memory.changed > node.stamp:
+            raise stale(node)
     return node.saved
 
 
-def check_unchanged(node: Node) -> None:
-    """Raise if a value that `node` saved was changed in place since."""
-    for memory in node.memories:
-        if memory.changed > node.stamp:
-            raise GradientError(
-                f"backward: {node.op} needs a value that an in-place operation has changed "
-                f"since: its result is {describe(node)}"
-            )
+def stale(node: Node) -> GradientError:
+    """What to raise if a value that `node` saved was changed in place since."""
+    return GradientError(
+        f"backward: {node.op} needs a value that an in-place operation has changed since: "
+        f"its result is {describe(node)}"
+    )
 
 
 def describe(node: Node) -> str:
@@ -314,6 +314,7 @@ class Tape:
     tensor: Callable[..., Any]  # (array, node=None) -> Tensor; installed by `tensor`
     random_state: Callable[[], Any]  # the state of the default generator, to be put back by
     set_random_state: Callable[[Any], None]
+    passes: tuple[type[Pass], type[Pass]] = (Pass, TensorPass)  # or those that look for NaN
 
 
 def leads_to(targets: set[Value], nodes: Sequence[Value]) -> set[Value]:
@@ -342,8 +343,8 @@ def run_backward(
     free = not (retain_graph or create_graph)
     try:
         if create_graph:
-            return TensorPass(targets, free).run(roots, seeds)
+            return Tape.passes[1](targets, free).run(roots, seeds)
         with using(run_on_arrays):
-            return Pass(targets, free).run(roots, [seed.array for seed in seeds])
+            return Tape.passes[0](targets, free).run(roots, [seed.array for seed in seeds])
     finally:
         mode.grad = before

@@ -1,5 +1,7 @@
 """Function: an operation with a gradient of your own.
 
+A subclass says how to compute it and how to differentiate it, and is called by `apply`:
+
     class Cube(Function):
         @staticmethod
         def forward(ctx, x):
@@ -68,10 +70,14 @@ class Context:
 
     def seal(self, node: Node, outputs: list) -> None:
         """Exchange tensors for arrays with nodes: the tape must not point in a circle."""
-        self._node = ref(node)
+        self.move_to(node)
         self._outputs = [spec_of(y) if is_tensor(y) else None for y in outputs]
         self._to_save = tuple(t if t is None else sealed(t, outputs) for t in self._to_save)
         self._silent = self._dirty = ()
+
+    def move_to(self, node: Node) -> None:
+        """Be the context of `node`, whose outputs are saved here or lead to what is."""
+        self._node = ref(node)
 
     def revived(self, array: np.ndarray, node: Node | None, place: int | None) -> Any:
         """A saved tensor: one with a node, or output number `place` of our own."""

@@ -106,8 +106,7 @@ def rows_of(y: Any, xs: tuple, strict: bool, create_graph: bool) -> tuple:
     if not per_element:
         return tuple(Tape.tensor(np.zeros((*y.shape, *x.shape), x.array.dtype)) for x in xs)
     return tuple(
-        stack([row[j] for row in per_element]).reshape(*y.shape, *x.shape)
-        for j, x in enumerate(xs)
+        stack([row[j] for row in per_element]).reshape(*y.shape, *x.shape) for j, x in enumerate(xs)
     )
 
 

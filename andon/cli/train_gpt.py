@@ -13,7 +13,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -77,9 +77,8 @@ class Settings:
 def start_run(settings: Settings, folder: Path | None) -> None:
     """Begin a run in a new folder and train it to the end."""
     text = read_text(settings.data)
-    if settings.data != "shakespeare":
-        settings = replace(settings, data=str(Path(settings.data).resolve()))
-    settings = replace(settings, sha256=sha256(text))
+    data = settings.data if settings.data == "shakespeare" else str(Path(settings.data).resolve())
+    settings = replace(settings, data=data, sha256=sha256(text))
     chosen = folder or Path("runs") / time.strftime("gpt-%Y%m%d-%H%M%S")
     if (chosen / "run.json").exists():
         raise StateError(f"train: this folder holds a run already: pass --resume {chosen}")
@@ -176,7 +175,8 @@ class Run:
         cut = min(int(len(text) * (1 - HELD_OUT)), len(text) - block - 1)
         if cut <= block:
             raise DataError(f"train: too short a text for blocks of {block}: {len(text)}")
-        self.settings, self.folder, self.console = settings, folder, Console(highlight=False)
+        self.settings, self.folder = settings, folder
+        self.console = Console(highlight=False, markup=False, soft_wrap=True)
         self.tokenizer = CharTokenizer(text)
         tokens = numbered(text, self.tokenizer.characters)
         self.held_out = TokenDataset(tokens[cut:], block)
@@ -204,14 +204,13 @@ class Run:
         self.console.print(f"{size:,} parameters, run in {self.folder}")
         step, steps = self.trainer.step, self.settings.steps
         self.task = self.progress.add_task("", total=steps, completed=step, loss="-", rate="-")
+        stoppable = stopping_on_interrupt(self.trainer)
         try:
-            with self.progress, stopping_on_interrupt(self.trainer):
+            with self.progress, suppress(KeyboardInterrupt), stoppable:
                 self.trainer.run()
-        except KeyboardInterrupt:
-            self.trainer.stop()
         finally:
             self.draw_curve()
-        if self.trainer.step < steps:
+        if self.trainer.saved < steps:
             self.console.print(f"stopped; go on with: andon train gpt --resume {self.folder}")
             raise SystemExit(130)
         self.console.print(f"done; more text with: andon generate {self.folder}")
@@ -264,4 +263,4 @@ class Run:
         except ImportError:
             self.console.print("no loss.png: install matplotlib (pip install 'andon[plot]')")
         except OSError as error:
-            self.console.print(f"no loss.png: {error}", markup=False)
+            self.console.print(f"no loss.png: {error}")

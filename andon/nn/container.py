@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..core.errors import DTypeError, IndexingError, ShapeError, StateError
@@ -310,8 +310,8 @@ class ParameterDict(Module):
         for key, value in pairs(parameters, "ParameterDict"):
             self[key] = value
 
-    def __repr__(self) -> str:
-        return table(self._get_name(), self.items())
+    def extra_repr(self) -> str:
+        return "\n".join(f"  ({key}): {summary(value, typename)}" for key, value in self.items())
 
 
 def as_parameter(value: Any) -> Any:
@@ -337,10 +337,15 @@ def table(title: str, items: Iterable[tuple[Any, Any]]) -> str:
     return f"{title}(\n{lines})" if lines else f"{title}()"
 
 
-def summary(value: Any) -> str:
+def typename(value: Tensor) -> str:
+    """The name of its old type, which PyTorch prints in a ParameterDict."""
+    return value.type()
+
+
+def summary(value: Any, kind_of: Callable = lambda value: repr(value.dtype)) -> str:
     """What a printed list of parameters says of one."""
     if isinstance(value, Tensor):
         kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
         size = "x".join(map(str, value.shape))
-        return f"{kind} containing: [{value.dtype!r} of size {size}]"
+        return f"{kind} containing: [{kind_of(value)} of size {size}]"
     return f"Object of type: {type(value).__name__}"

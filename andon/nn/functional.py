@@ -8,6 +8,9 @@ their result into their input.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..ops import activation, gated
 from ..ops.activation import (
     glu,
@@ -100,73 +103,77 @@ from ..ops.random import (
 from ..ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from ..ops.windows import col2im as fold
 from ..ops.windows import im2col as unfold
+from ..tensor.inplace import before
 from ..tensor.tensor import Tensor
 
 # Activations that can write their result into their input
 
 
-def written(y: Tensor, input: Tensor, inplace: bool) -> Tensor:
-    """y, or the input that has become y."""
-    return input.become(y) if inplace else y
+def applied(op: Callable, input: Tensor, inplace: bool, *settings: Any) -> Tensor:
+    """op(input), or the input that has become it."""
+    if not inplace:
+        return op(input, *settings)
+    reads_input = 1 in getattr(op, "keeps", (1,))
+    return input.become(op(before(input) if reads_input else input, *settings))
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)."""
-    return written(activation.relu(input), input, inplace)
+    return applied(activation.relu, input, inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x, 0), 6)."""
-    return written(activation.relu6(input), input, inplace)
+    return applied(activation.relu6, input, inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where x > 0, else negative_slope · x."""
-    return written(activation.leaky_relu(input, negative_slope), input, inplace)
+    return applied(activation.leaky_relu, input, inplace, negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else α (eˣ - 1)."""
-    return written(activation.elu(input, alpha), input, inplace)
+    return applied(activation.elu, input, inplace, alpha)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else α (exp(x / α) - 1)."""
-    return written(activation.celu(input, alpha), input, inplace)
+    return applied(activation.celu, input, inplace, alpha)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """λ x where x > 0, else λ α (eˣ - 1), with the λ and α that keep mean 0 and variance 1."""
-    return written(activation.selu(input), input, inplace)
+    return applied(activation.selu, input, inplace)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x σ(x)."""
-    return written(gated.silu(input), input, inplace)
+    return applied(gated.silu, input, inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x tanh(log(1 + eˣ))."""
-    return written(activation.mish(input), input, inplace)
+    return applied(activation.mish, input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x min(max(x + 3, 0), 6) / 6."""
-    return written(activation.hardswish(input), input, inplace)
+    return applied(activation.hardswish, input, inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x + 3, 0), 6) / 6."""
-    return written(activation.hardsigmoid(input), input, inplace)
+    return applied(activation.hardsigmoid, input, inplace)
 
 
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
     """x held between min_val and max_val."""
-    return written(activation.hardtanh(input, min_val, max_val), input, inplace)
+    return applied(activation.hardtanh, input, inplace, min_val, max_val)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value."""
-    return written(activation.threshold(input, threshold, value), input, inplace)
+    return applied(activation.threshold, input, inplace, threshold, value)

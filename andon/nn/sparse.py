@@ -154,8 +154,8 @@ class EmbeddingBag(Table):
         device: Any = None,
         dtype: Any = None,
     ):
-        if mode not in ("sum", "mean"):
-            raise ValueError(f"EmbeddingBag: mode must be 'sum' or 'mean': {mode!r}")
+        if mode not in ("sum", "mean", "max"):
+            raise ValueError(f"EmbeddingBag: mode must be 'sum', 'mean' or 'max': {mode!r}")
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
             sparse, _weight, False, device, dtype,

@@ -52,15 +52,65 @@ from .arithmetic import (
 )
 from .arithmetic import atan2 as arctan2
 from .arithmetic import div as divide
+from .arithmetic import div as true_divide
 from .arithmetic import mul as multiply
 from .arithmetic import neg as negative
 from .arithmetic import sub as subtract
-from .arithmetic import div as true_divide
+
+# pool
+from .avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+)
+
+# norm
+from .batch_norm import batch_norm, group_norm, instance_norm
 
 # calculus
 from .calculus import cumulative_trapezoid, gradient, trapezoid
 from .calculus import trapezoid as trapz
+
+# conv
+from .conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+
+# reduce
+from .counting import bincount, histc, histogram, isin, unique, unique_consecutive
 from .covariance import corrcoef, cov
+
+# linalg
+from .decomposition import qr
+
+# movement
+from .diagonals import (
+    block_diag,
+    diag,
+    diag_embed,
+    diagflat,
+    diagonal,
+    trace,
+    tril,
+    tril_indices,
+    triu,
+    triu_indices,
+)
+from .distance import cdist, cosine_similarity, pairwise_distance, pdist
+
+# einsum
+from .einsum import einsum
 
 # elementwise
 from .elementwise import (
@@ -103,6 +153,9 @@ from .elementwise import asinh as arcsinh
 from .elementwise import atan as arctan
 from .elementwise import atanh as arctanh
 from .elementwise import trunc as fix
+
+# embedding
+from .embedding import embedding, embedding_bag
 
 # extremes
 from .extremes import (
@@ -151,6 +204,16 @@ from .gather_scatter import (
 from .gather_scatter import put_flat as put
 from .gather_scatter import take_flat as take
 
+# interpolate
+from .grid_sample import affine_grid, grid_sample
+from .interpolate import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+)
+
 # join
 from .join import (
     cat,
@@ -172,32 +235,7 @@ from .join import (
 from .join import cat as concat
 from .join import cat as concatenate
 from .join import vstack as row_stack
-
-# conv
-from .conv import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
-
-# einsum
-from .einsum import einsum
-
-# interpolate
-from .grid_sample import affine_grid, grid_sample
-from .interpolate import (
-    channel_shuffle,
-    interpolate,
-    pixel_shuffle,
-    pixel_unshuffle,
-    upsample,
-)
-
-# linalg
-from .decomposition import qr
+from .largest import amax, amin, aminmax, argmax, argmin, max, min
 from .linalg import (
     addbmm,
     addmm,
@@ -218,34 +256,6 @@ from .linalg import (
     tensordot,
     vander,
     vdot,
-)
-from .matrix_exponential import matrix_exp
-from .singular_values import pinv as pinverse
-from .solve import cholesky, cholesky_solve, det, logdet, matrix_power, slogdet
-from .solve import inv as inverse
-
-# pool
-from .avg_pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    lp_pool1d,
-    lp_pool2d,
-    lp_pool3d,
-)
-from .max_pool import (
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-    max_unpool1d,
-    max_unpool2d,
-    max_unpool3d,
 )
 
 # logic
@@ -278,25 +288,34 @@ from .logic import (
     signbit,
     where,
 )
-from .logic import gt as greater
 from .logic import ge as greater_equal
-from .logic import lt as less
+from .logic import gt as greater
 from .logic import le as less_equal
+from .logic import lt as less
 from .logic import ne as not_equal
 
-# movement
-from .diagonals import (
-    block_diag,
-    diag,
-    diag_embed,
-    diagflat,
-    diagonal,
-    trace,
-    tril,
-    tril_indices,
-    triu,
-    triu_indices,
+# loss
+from .loss import (
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    kl_div,
+    margin_ranking_loss,
+    poisson_nll_loss,
 )
+from .matrix_exponential import matrix_exp
+from .max_pool import (
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
+from .moments import mean, nanmean, std, std_mean, var, var_mean
 from .movement import (
     atleast_1d,
     atleast_2d,
@@ -320,44 +339,10 @@ from .movement import (
 from .movement import movedim as moveaxis
 from .movement import transpose as swapaxes
 from .movement import transpose as swapdims
-from .windows import as_strided
-from .reorder import flip, fliplr, flipud, roll, rot90
-from .repetition import cartesian_prod, combinations, meshgrid, repeat_interleave, tile
-
-# reduce
-from .counting import bincount, histc, histogram, isin, unique, unique_consecutive
-from .largest import amax, amin, aminmax, argmax, argmin, max, min
-from .moments import mean, nanmean, std, std_mean, var, var_mean
-from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
-
-# scan
-from .scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
+from .norm import layer_norm, rms_norm
 
 # sort
 from .order_statistics import kthvalue, median, mode, nanmedian, nanquantile, quantile
-from .sorting import argsort, bucketize, msort, searchsorted, sort, topk
-
-# softmax
-from .softmax import log_softmax, softmax
-
-# norm
-from .batch_norm import batch_norm, group_norm, instance_norm
-from .distance import cdist, cosine_similarity, pairwise_distance, pdist
-from .norm import layer_norm, rms_norm
-from .vector_norm import dist, norm  # after `.norm`, whose name the function takes
-
-# loss
-from .loss import (
-    binary_cross_entropy_with_logits,
-    cosine_embedding_loss,
-    hinge_embedding_loss,
-    kl_div,
-    margin_ranking_loss,
-    poisson_nll_loss,
-)
-
-# embedding
-from .embedding import embedding, embedding_bag
 
 # random
 from .random import (
@@ -368,6 +353,19 @@ from .random import (
     multinomial,
     poisson,
 )
+from .reduce import all, any, count_nonzero, logsumexp, nansum, prod, sum
+from .reorder import flip, fliplr, flipud, roll, rot90
+from .repetition import cartesian_prod, combinations, meshgrid, repeat_interleave, tile
+
+# scan
+from .scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
+from .singular_values import pinv as pinverse
+
+# softmax
+from .softmax import log_softmax, softmax
+from .solve import cholesky, cholesky_solve, det, logdet, matrix_power, slogdet
+from .solve import inv as inverse
+from .sorting import argsort, bucketize, msort, searchsorted, sort, topk
 
 # special
 from .special import (
@@ -383,6 +381,8 @@ from .special import (
     sinc,
     xlogy,
 )
+from .vector_norm import dist, norm  # after `.norm`, whose name the function takes
+from .windows import as_strided
 
 # What `from andon.ops import *` gives: ops and composites, not the modules they are in
 __all__ = [name for name, value in globals().items() if callable(value)]

@@ -14,8 +14,11 @@ from ..core.op import op
 from ..core.spec import Spec
 from .blocking import widened
 from .extremes import clamp_min
-from .logic import le, ne, where
-from .movement import cast, reshape
+from .gather_scatter import scatter_reduce
+from .index import zeros
+from .largest import amax
+from .logic import eq, le, ne, where
+from .movement import cast, expand, reshape
 from .reduce import sum
 
 FEW = 1 << 13  # elements, up to which adding one by one beats sorting first
@@ -123,12 +126,12 @@ def embedding_bag(
     include_last_offset=False,
     padding_idx=None,
 ):
-    """The sum or mean of the rows of each bag of indices.
+    """The sum, the mean or the largest elements of the rows of each bag of indices.
 
     Shapes: x (B, N), or (N,) with `offsets` (B,) where the bags start -> (B, C).
     """
-    if mode not in ("sum", "mean"):
-        raise ValueError(f"embedding_bag: mode must be 'sum' or 'mean': {mode!r}")
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max': {mode!r}")
     if (offsets is None) == (x.ndim != 2):
         raise ShapeError(
             f"embedding_bag: expects (B, N), or (N,) and offsets: {list(x.shape)}, {offsets}"
@@ -136,10 +139,15 @@ def embedding_bag(
     rows = embedding(x, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     counted = where(ne(x, -1 if padding_idx is None else padding_idx % weight.shape[0]), 1, 0)
     counted = cast.apply(reshape.apply(counted, shape=(*x.shape, 1)), dtype=as_dtype(rows.dtype))
+    if per_sample_weights is not None and mode != "sum":
+        raise ValueError("embedding_bag: per_sample_weights are only for mode 'sum'")
+    if mode == "max":
+        largest = largest_of_bags(
+            where(ne(counted, 0), rows, -math.inf), offsets, include_last_offset
+        )
+        return where(eq(largest, -math.inf), 0.0, largest)
     rows = rows * counted
     if per_sample_weights is not None:
-        if mode != "sum":
-            raise ValueError("embedding_bag: per_sample_weights are only for mode 'sum'")
         rows = rows * reshape.apply(per_sample_weights, shape=(*x.shape, 1))
     total = bags(rows, offsets, include_last_offset)
     if mode == "sum":
@@ -151,10 +159,26 @@ def bags(rows, offsets, include_last_offset):
     """The sum of the rows of each bag."""
     if offsets is None:
         return sum.apply(rows, dim=(1,), keepdim=False)
+    bag, B = bag_of_each(rows, offsets, include_last_offset)
+    return embedding_backward.apply(rows, bag, rows=B, padding_idx=-1)
+
+
+def largest_of_bags(rows, offsets, include_last_offset):
+    """The largest elements of the rows of each bag, -∞ where there are none."""
+    if offsets is None:
+        return amax.apply(rows, dim=(1,), keepdim=False)
+    bag, B = bag_of_each(rows, offsets, include_last_offset)
+    index = expand.apply(reshape.apply(bag, shape=(rows.shape[0], 1)), shape=tuple(rows.shape))
+    lowest = zeros(rows, (B, rows.shape[1])) - math.inf
+    return scatter_reduce(lowest, 0, index, rows, "amax")
+
+
+def bag_of_each(rows, offsets, include_last_offset):
+    """The number of the bag that each row is in, and how many bags there are."""
     starts = offsets[:-1] if include_last_offset else offsets
     B = starts.shape[0]
     started = le(reshape.apply(starts, shape=(B, 1)), np.arange(rows.shape[0]))
-    return embedding_backward.apply(rows, sum(started, 0) - 1, rows=B, padding_idx=-1)
+    return sum(started, 0) - 1, B
 
 
 @op

@@ -72,9 +72,7 @@ def scatter_add(x, index, src, *, dim):
 def fitting(src, index, name):
     """The part of `src` that has an index."""
     src, index = np.atleast_1d(src), np.atleast_1d(index)
-    if src.ndim != index.ndim or any(
-        n > m for n, m in zip(index.shape, src.shape, strict=True)
-    ):
+    if src.ndim != index.ndim or any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
         raise ShapeError(f"{name}: src {list(src.shape)} does not cover {list(index.shape)}")
     return src[tuple(slice(n) for n in index.shape)]
 

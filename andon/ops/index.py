@@ -305,8 +305,13 @@ def write(x, part, *, recipe):
 
     What an in-place method on a view does to the base of the view.
     """
-    y = np.array(x)  # not x.copy(), which of a number is no array to write to
-    follow(y, recipe)[...] = part
+    y = np.array(x, order="C")  # not x.copy(), which of a number is no array to write to
+    target = follow(y, recipe)
+    if np.may_share_memory(target, y):
+        target[...] = part
+    else:  # a reshape that is a view of the strides it was recorded with is a copy of these
+        places = follow(np.arange(y.size).reshape(y.shape), recipe)
+        y.reshape(-1)[places] = part
     return y
 
 

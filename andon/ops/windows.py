@@ -100,7 +100,7 @@ def as_strided(x, *, size, stride, offset):
     Raises: ShapeError where x is not contiguous or has no such element.
     """
     last = offset + sum(s * (n - 1) for s, n in zip(stride, size, strict=True))
-    inside = 0 <= min(offset, *stride, 0) and last < x.size
+    inside = min(offset, *stride, 0) == 0 and last < x.size
     if not x.flags.c_contiguous or not (inside or 0 in size):
         raise ShapeError(
             f"as_strided: elements {offset} to {last} of a contiguous tensor: {spec_of(x)}"

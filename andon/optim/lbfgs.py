@@ -89,10 +89,11 @@ class LBFGS(Optimizer):
             assign(params, x + t * d)
             return Point(float(evaluate(closure)), flat_gradient(params))
 
+        if self.param_groups[0]["line_search_fn"] is None and look:
+            return t, at(t), 1  # the closure may have moved the parameters: they stay there
+        found = (t, here, 0)
         if self.param_groups[0]["line_search_fn"] is not None:
             found = strong_wolfe(at, here, d, t)
-        else:
-            found = (t, at(t), 1) if look else (t, here, 0)
         assign(params, x + found[0] * d)
         return found
 

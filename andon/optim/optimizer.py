@@ -11,6 +11,7 @@ They are accepted, and change nothing: there is one implementation here.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -51,6 +52,10 @@ class Optimizer:
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls.__signature__ = with_switches(cls.__init__)  # programs look there for `fused`
 
     # What a subclass defines
 
@@ -177,6 +182,16 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def with_switches(init: Callable) -> inspect.Signature:
+    """The signature of an optimizer's constructor, `**switches` spelled out."""
+    _, *given = inspect.signature(init).parameters.values()
+    named = [p for p in given if p.name != "switches"]
+    if len(named) < len(given):
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        named += [inspect.Parameter(k, keyword, default=v) for k, v in SWITCHES.items()]
+    return inspect.Signature(named)
 
 
 def evaluate(closure: Callable | None) -> Any:

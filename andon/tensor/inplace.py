@@ -16,6 +16,7 @@ from ..core.errors import GradientError, IndexingError, ShapeError
 from ..core.mode import enable_grad, mode
 from ..core.spec import broadcast_shapes, sizes_from, spec_of
 from ..ops import index as indexing
+from ..ops.movement import permute, reshape
 from .creation import as_tensor, check_fits
 from .tensor import Tensor, leaf, wrap
 from .views import rewrite_history
@@ -24,14 +25,14 @@ from .views import rewrite_history
 METHODS = """
 abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh
 arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift
-bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh cumprod
-cumsum deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor
-floor_divide fmod frac gcd ge greater greater_equal gt heaviside hypot i0 index_add index_copy index_fill
-index_put lcm le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or
-logical_xor logit lt masked_fill masked_scatter maximum minimum mul multiply mvlgamma nan_to_num ne neg
-negative nextafter not_equal polygamma pow put rad2deg reciprocal relu remainder round rsqrt scatter scatter_add
-scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub subtract tan tanh tril triu true_divide
-trunc xlogy
+bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip
+copysign cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix
+float_power floor floor_divide fmod frac gcd ge greater greater_equal gt heaviside hypot i0
+index_add index_copy index_fill index_put lcm le lerp less less_equal lgamma log log10 log1p log2
+logical_and logical_not logical_or logical_xor logit lt masked_fill masked_scatter maximum minimum
+mul multiply mvlgamma nan_to_num ne neg negative nextafter not_equal polygamma pow put rad2deg
+reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc
+sinh sqrt square sub subtract tan tanh tril triu true_divide trunc xlogy
 """.split()  # noqa: SIM905 (a list of a hundred strings is no easier to read)
 
 OPERATORS = {
@@ -46,16 +47,19 @@ def in_place(name: str) -> Callable:
     """The in-place form of the method `name`."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self.become(getattr(before(self), name)(*args, **kwargs))
+        return self.become(getattr(before(self, *args, *kwargs.values()), name)(*args, **kwargs))
 
     method.__name__ = f"{name}_"
     method.__doc__ = f"`{name}`, written into this tensor."
     return method
 
 
-def before(x: Tensor) -> Tensor:
-    """x as it is now: a copy if recording the operation would keep its elements."""
-    return wrap(x.array.copy(), x.current()) if mode.grad and x.current() is not None else x
+def before(x: Tensor, *others: Any) -> Tensor:
+    """x as it is now: a copy if the operation will be recorded, since it may keep the elements."""
+    if not mode.grad:
+        return x
+    recorded = any(isinstance(t, Tensor) and t.current() is not None for t in (x, *others))
+    return wrap(x.array.copy(), x.current()) if recorded else x
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
@@ -118,7 +122,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if mode.grad and (self.requires_grad or value.requires_grad):
         put = indexing.put.apply
         value = value.to(self.dtype)
-        target.become(put(before(target), value, *arrays, dims=dims, accumulate=False))
+        target.become(put(target, value, *arrays, dims=dims, accumulate=False))
         return
     target.check_writable()
     where = indexing.among(target.ndim, [getattr(a, "array", a) for a in arrays], dims)
@@ -151,16 +155,28 @@ def reshaping(name: str) -> Callable:
 
 
 def adopt_shape(self: Tensor, view: Tensor) -> Tensor:
-    """Take on the shape, and with it the place on the tape, of a view of this very tensor."""
-    self.array = view.array
-    if self.node is not None and self.node.op is None:
-        self.node = leaf(self)
-        return self
-    self.node = view.node
-    if view.base is not self:
+    """Take on the shape, and with it the place on the tape, of a view of this very tensor.
+
+    Where this is the base of views, they find the way back to its old shape in its `turns`.
+    """
+    before, self.array = self.array, view.array
+    if view.base is self:
+        self.turns = (*self.turns, (before, step_back(view, before.shape)))
+    else:
         self.base, self.seen, self.origin = view.base, view.seen, view.origin
         self.recipe = view.recipe
+    is_leaf = self.node is not None and self.node.op is None
+    self.node = leaf(self) if is_leaf else view.node
     return self
+
+
+def step_back(view: Tensor, shape: tuple) -> tuple:
+    """The step of a recipe that undoes the one, a reshape or a permute, that led to `view`."""
+    op, attrs, _ = view.recipe[-1]
+    if op is permute:
+        dims = attrs["dims"]
+        return permute, {"dims": tuple(sorted(range(len(dims)), key=dims.__getitem__))}, None
+    return reshape, {"shape": shape}, None
 
 
 def set_(self: Tensor, source: Tensor) -> Tensor:

@@ -246,7 +246,7 @@ class Interchange:
     def rebuilt(self, array: np.ndarray, requires_grad: bool) -> Any:
         """A tensor of the same class, attributes included, around another array."""
         made = rebuild(type(self), array, requires_grad)
-        own = {"array", "memory", "node", "base", "seen", "origin", "recipe", "_grad"}
+        own = {"array", "memory", "node", "base", "seen", "origin", "recipe", "turns", "_grad"}
         made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in own})
         return made
 

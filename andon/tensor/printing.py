@@ -100,9 +100,7 @@ def nested(array: np.ndarray, form: Format, indent: int, shortened: bool) -> str
     rows = [*array[:edge], None, *array[-edge:]] if cut else list(array)
     if array.ndim == 1:
         return vector([form(x.item()) if x is not None else " ..." for x in rows], form, indent)
-    parts = [
-        nested(row, form, indent + 1, shortened) if row is not None else "..." for row in rows
-    ]
+    parts = [nested(row, form, indent + 1, shortened) if row is not None else "..." for row in rows]
     gap = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
     return "[" + gap.join(parts) + "]"
 

@@ -41,6 +41,7 @@ class Tensor(Interchange, Methods):
     seen: Node | None = None
     origin: np.ndarray | None = None
     recipe: tuple = ()
+    turns: tuple = ()
     _grad: Tensor | None = None
     __array_priority__ = 1000
 

@@ -19,27 +19,46 @@ from ..ops.index import write
 
 def link(view: Any, op: Op, x: Any, attrs: dict, index: int | None = None) -> None:
     """Note that `view` is `op` of `x`, if they do share memory."""
-    if view.array.size and not np.may_share_memory(view.array, x.array):
+    if not np.may_share_memory(view.array, x.array) and view.array.size:
         return
     view.memory = x.memory
-    view.base = x if x.base is None else x.base
-    view.seen, view.origin = view.base.node, view.base.array
+    if x.base is None:
+        view.base, view.origin = x, x.array
+    else:
+        view.base, view.origin = x.base, x.origin
+    view.seen = view.base.node
     view.recipe = (*x.recipe, (op, attrs, index))
 
 
 def replay(view: Any) -> None:
     """Derive the node of `view` anew, from what its base has become."""
-    array = view.base.array
-    if array is not view.origin:  # the base was given other elements: it is a view no more
-        view.base, view.recipe = None, ()
-        return
-    node = view.seen = view.base.node
+    if view.base.array is not view.origin:
+        rebase(view)
+        if view.base is None:
+            return
+    node, array = view.base.node, view.base.array
+    view.seen = node
     for op, attrs, index in view.recipe:
         result = op.reference(array, **attrs)
         if node is not None:
             node = view_node(op, node, attrs, array, result, index) if op.vjp else None
         array = result if index is None else result[index]
     view.node = node
+
+
+def rebase(view: Any) -> None:
+    """Bring the recipe up to date with a base whose array is another than when it was noted.
+
+    It was reshaped in place, and its `turns` lead back; or it was given other elements by
+    assigning to `.data`, and then this is a view of it no more.
+    """
+    back = []
+    for before, step in reversed(view.base.turns):
+        back.append(step)
+        if before is view.origin:
+            view.recipe, view.origin = (*back, *view.recipe), view.base.array
+            return
+    view.base, view.recipe = None, ()
 
 
 def view_node(op: Op, node: Node, attrs: dict, x: Any, y: Any, index: int | None) -> Node:
@@ -60,6 +79,8 @@ def rewrite_history(tensor: Any, result: Any, overwritten: bool = False) -> None
     of 0; elsewhere the history of `result` leads to them.
     """
     before = tensor.node
+    if tensor.base is not None and tensor.base.array is not tensor.origin:
+        rebase(tensor)
     if tensor.base is None and not overwritten:
         tensor.node = result.node
     else:

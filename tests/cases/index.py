@@ -1,6 +1,7 @@
 """Rows for andon/ops/index.py: reading and writing by position."""
 
 import numpy as np
+
 from cases import Case
 
 ROWS = np.array([2, 0, 2])

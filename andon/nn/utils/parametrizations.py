@@ -124,7 +124,9 @@ class Orthogonal(Module):
         wide = w.shape[-2] < w.shape[-1]
         tall = w.mT if wide else w
         rows, columns = tall.shape[-2:]
-        filled = cat([tall, randn(*tall.shape[:-1], rows - columns)], -1) if rows > columns else tall
+        filled = (
+            cat([tall, randn(*tall.shape[:-1], rows - columns)], -1) if rows > columns else tall
+        )
         Q, R = qr(filled)
         self.base = Q * R.diagonal(0, -2, -1).sign().unsqueeze(-2)
         nothing = w.new_zeros(w.shape)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core.errors import ShapeError, StateError
 from ...core.mode import no_grad
@@ -173,7 +173,7 @@ class Cache:
     """What was computed since the outermost `cached` block was entered."""
 
     depth = 0
-    found: dict[Module, Tensor] = {}
+    found: ClassVar[dict[Module, Tensor]] = {}
 
 
 @contextmanager

@@ -1,0 +1,30 @@
+"""`torch.jit`: andon runs Python as it is, so that what was scripted or traced is the original."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def script(obj: Any = None, *args: Any, **options: Any) -> Any:
+    """The function or module itself."""
+    return obj if obj is not None else script
+
+
+def trace(func: Any, example_inputs: Any = None, *args: Any, **options: Any) -> Any:
+    """The function or module itself, which unlike a trace goes on to follow its branches."""
+    return func
+
+
+def ignore(fn: Any = None, **options: Any) -> Any:
+    """The function itself."""
+    return fn if callable(fn) else ignore
+
+
+export = unused = ignore
+
+
+def is_scripting() -> bool:
+    return False
+
+
+is_tracing = is_scripting
