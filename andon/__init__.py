@@ -10,7 +10,7 @@ Where to start reading: `scalar` (the idea, in 150 lines), `core/op` (what every
 `ops/arithmetic`, `tensor`, `autograd`, `nn`, `models/gpt`.
 """
 
-# ruff: noqa: A001, A004 (names such as `sum` and `float` are PyTorch's)
+
 
 import importlib
 import math

@@ -8,7 +8,7 @@ tensor(12.)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .autograd import functional
@@ -45,7 +45,7 @@ def grad_and_value(function: Callable, argnums: Any = 0, has_aux: bool = False) 
             value = result[0] if has_aux else result
             grads = gradient(value, leaves, create_graph=True, materialize_grads=True)
         if not rests_on_others(value, leaves, args):
-            grads, result = [g.detach() for g in grads], map_tree(Tensor.detach, result)
+            grads, result = tuple(g.detach() for g in grads), map_tree(Tensor.detach, result)
         found = iter(grads)
         trees = tuple(map_tree(lambda _: next(found), given[i]) for i in numbers)
         return (trees if isinstance(argnums, tuple) else trees[0]), result
@@ -55,11 +55,12 @@ def grad_and_value(function: Callable, argnums: Any = 0, has_aux: bool = False) 
 
 def rests_on_others(value: Tensor, leaves: list, args: tuple) -> bool:
     """Whether anything but the leaves made here can be differentiated: then the tape is kept."""
-    if not is_grad_enabled() or not value.requires_grad:
+    node = value.current()
+    if not is_grad_enabled() or node is None:
         return False
     before = {id(x) for x in tree_leaves(list(args))}
     own = {x.current() for x in leaves if id(x) not in before}
-    return any(node.op is None and node not in own for node in ancestors([value.current()]))
+    return any(node.op is None and node not in own for node in ancestors([node]))
 
 
 def on_tape(x: Any) -> Any:
@@ -118,6 +119,43 @@ def stack_trees(trees: list, dim: Any) -> Any:
         return trees[0]
     rows = [iter(tree_leaves(tree)) for tree in trees]
     return map_tree(lambda _: stack([next(row) for row in rows], dim), trees[0])
+
+
+def vjp(function: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+    """f(x), and the function that takes g to gᵀ ∂f / ∂x; with `has_aux`, and what f adds."""
+    leaves = [map_tree(on_tape, x) for x in primals]
+    with enable_grad():
+        result = function(*leaves)
+    value = result[0] if has_aux else result
+    xs = tree_leaves(leaves)
+
+    def pull(*grads: Any, retain_graph: bool = True, create_graph: bool = False) -> Any:
+        options = {"retain_graph": retain_graph, "create_graph": create_graph}
+        found = iter(gradient(tree_leaves(value), xs, tree_leaves(list(grads)),
+                              materialize_grads=True, **options))  # fmt: skip
+        return tuple(map_tree(lambda _: next(found), x) for x in leaves)
+
+    shown = map_tree(Tensor.detach, value)
+    return (shown, pull, result[1]) if has_aux else (shown, pull)
+
+
+def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple:
+    """f(x) and ∂f / ∂x · v."""
+    return functional.jvp(function, tuple(primals), tuple(tangents))
+
+
+def stack_module_state(models: Sequence[Module]) -> tuple[dict, dict]:
+    """The parameters and the buffers of several alike models, stacked by name, for `vmap`."""
+
+    def stacked(named: Callable, learned: bool) -> dict:
+        rows = [dict(named(model)) for model in models]
+        made = {k: stack([row[k].detach() for row in rows], 0) for k in rows[0]}
+        return {k: x.requires_grad_(learned) for k, x in made.items()}
+
+    return (
+        stacked(Module.named_parameters, learned=True),
+        stacked(Module.named_buffers, learned=False),
+    )
 
 
 def jacrev(function: Callable, argnums: int = 0) -> Callable:

@@ -31,7 +31,7 @@ class Value:
     Value(data=1.0, grad=4.0)
     """
 
-    __slots__ = ("data", "grad", "label", "_prev", "_op", "_slopes")
+    __slots__ = ("_op", "_prev", "_slopes", "data", "grad", "label")
 
     def __init__(
         self,

@@ -175,7 +175,6 @@ class Spy:
         return result
 
 
-
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_shape_rule_tells_the_spec_of_the_result(case):
     spy = Spy()

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from andon.core.errors import DataError, FileFormatError
 from andon import packages
+from andon.core.errors import DataError, FileFormatError
 from andon.packages import PACKAGES, Package, fetch
 
 CONTENT = {"pkg/data/one.txt": b"one\n" * 500, "pkg/data/two.bin": bytes(range(256))}

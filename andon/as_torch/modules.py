@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 from typing import Any
 
 # PyTorch's module: where it is in andon
@@ -138,10 +139,7 @@ def in_place_function(name: str) -> Any:
     from andon.nn import functional
     from andon.tensor import Tensor
 
-    method = getattr(Tensor, name, None)
     function = vars(functional).get(name[:-1])
-    if method is None and "inplace" in getattr(
-        getattr(function, "__code__", None), "co_varnames", ()
-    ):
+    if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters:
         return functools.partial(function, inplace=True)
-    return method
+    return getattr(Tensor, name, None)

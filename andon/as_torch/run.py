@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 import traceback
+from multiprocessing import spawn
 from types import TracebackType
 from typing import Any
 
@@ -30,6 +31,7 @@ def run(args: list[str]) -> None:
     if not as_module and not os.path.isfile(program[0]):
         sys.exit(f"as_torch: no such script: {program[0]}")
     install()
+    install_in_children()
     sys.argv[:] = program
     sys.excepthook = show_traceback
     main = sys.modules["__main__"].__dict__
@@ -39,6 +41,23 @@ def run(args: list[str]) -> None:
         runpy._run_module_as_main(program[0])  # type: ignore[attr-defined]
     else:
         run_script(program[0], main)
+
+
+class Installation:
+    """Pickled, it is a call of `install`, which is made where it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return install, ()
+
+
+def install_in_children() -> None:
+    """Let processes that are spawned, and run the program's file again, import andon as well."""
+    prepare = spawn.get_preparation_data
+
+    def prepared(name: str) -> dict[str, Any]:
+        return {"as_torch": Installation(), **prepare(name)}  # unpickled before all else
+
+    spawn.get_preparation_data = prepared
 
 
 def run_script(path: str, main: dict[str, Any]) -> None:

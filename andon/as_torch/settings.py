@@ -10,7 +10,6 @@ from andon.core.op import interpreters
 from andon.tensor import Device
 from andon.tensor.device import available
 
-
 chosen = {"precision": "highest"}
 
 

@@ -62,6 +62,20 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
+def adjoint(input: Tensor) -> Tensor:
+    return input.adjoint()
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Flat indices as a tuple of one per dim of `shape`."""
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    try:
+        found = np.unravel_index(indices.numpy(), sizes)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"unravel_index: {error}: {list(sizes)}") from None
+    return tuple(from_numpy(np.asarray(part)) for part in found)
+
+
 def real(input: Tensor) -> Tensor:
     """The tensor itself: andon has no complex numbers."""
     return input

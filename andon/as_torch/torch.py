@@ -58,6 +58,7 @@ from .settings import (
     use_deterministic_algorithms,
 )
 from .spellings import (
+    adjoint,
     compile,
     conj,
     detach,
@@ -76,6 +77,7 @@ from .spellings import (
     to_dlpack,
     triangular_solve,
     typename,
+    unravel_index,
 )
 
 __path__: list[str] = []  # makes this a package to Python, which then asks for its modules

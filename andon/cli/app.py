@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,16 @@ import typer
 from typer import Argument, Option
 
 NEW = "runs/gpt-DATE-TIME"
+
+
+class Optimizer(StrEnum):
+    """The optimizers that `train gpt` knows."""
+
+    muon = "muon"
+    adamw = "adamw"
+
+
+RATES = {Optimizer.muon: 0.02, Optimizer.adamw: 3e-3}  # of learning, unless given
 
 app = typer.Typer(
     help="A deep-learning framework to read whole.",
@@ -25,7 +36,7 @@ def train_gpt(
     context: typer.Context,
     data: Annotated[str, Option(help="`shakespeare`, or a text file of your own")] = "shakespeare",
     out: Annotated[Path | None, Option(help="the run's folder", show_default=NEW)] = None,
-    steps: Annotated[int, Option(min=1, help="optimizer steps")] = 1200,
+    steps: Annotated[int, Option(min=1, help="optimizer steps")] = 1000,
     batch_size: Annotated[int, Option(min=1, help="examples per step")] = 16,
     block_size: Annotated[int, Option(min=1, help="tokens that the model sees")] = 64,
     layers: Annotated[int, Option(min=1, help="blocks of attention and MLP")] = 4,
@@ -33,7 +44,10 @@ def train_gpt(
     width: Annotated[int, Option(min=1, help="channels of a token")] = 128,
     model: Annotated[str | None, Option(help="a preset such as gpt-nano for these three")] = None,
     dropout: Annotated[float, Option(min=0, max=0.99)] = 0.0,
-    learning_rate: Annotated[float, Option(min=0)] = 3e-3,
+    optimizer: Annotated[Optimizer, Option(help="what takes the steps")] = Optimizer.muon,
+    learning_rate: Annotated[
+        float | None, Option(min=0, help="[muon: 0.02, adamw: 0.003]", show_default=False)
+    ] = None,
     seed: Annotated[int, Option(min=0)] = 0,
     every: Annotated[int, Option(min=1, help="steps between checkpoints")] = 200,
     resume: Annotated[Path | None, Option(help="continue the run in this folder")] = None,
@@ -47,7 +61,8 @@ def train_gpt(
         return
     settings = Settings(
         data=data, steps=steps, batch_size=batch_size, block_size=block_size, layers=layers,
-        heads=heads, width=width, model=model, dropout=dropout, learning_rate=learning_rate,
+        heads=heads, width=width, model=model, dropout=dropout, optimizer=optimizer.value,
+        learning_rate=learning_rate if learning_rate is not None else RATES[optimizer],
         seed=seed, every=every,
     )  # fmt: skip
     start_run(settings, out)

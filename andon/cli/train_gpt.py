@@ -50,6 +50,7 @@ class Settings:
     width: int
     model: str | None
     dropout: float
+    optimizer: str
     learning_rate: float
     seed: int
     every: int
@@ -182,9 +183,13 @@ class Run:
         self.held_out = TokenDataset(tokens[cut:], block)
         andon.manual_seed(settings.seed)
         self.model = GPT(settings.gpt(self.tokenizer.vocab_size))
-        self.trainer = Trainer(
-            self.model, TokenDataset(tokens[:cut], block), settings.training(), folder=folder
+        optimizer = (
+            self.model.configure_muon(settings.learning_rate)
+            if settings.optimizer == "muon"
+            else self.model.configure_optimizers(settings.learning_rate)
         )
+        data = TokenDataset(tokens[:cut], block)
+        self.trainer = Trainer(self.model, data, settings.training(), optimizer, folder)
         self.trainer.add_callback("on_batch_end", self.show_progress)
         self.trainer.add_callback("on_batch_end", self.show_sample)
         self.recent: deque[float] = deque(maxlen=20)

@@ -210,6 +210,18 @@ class GPT(nn.Module):
         ]
         return optim.AdamW(groups, lr=learning_rate, betas=betas)
 
+    def configure_muon(self, learning_rate: float = 0.02, scale: float = 0.3) -> optim.Combined:
+        """Muon for the matrices of the blocks; AdamW, at `scale` times the rate, for the rest.
+
+        In small models this takes a third of the steps that AdamW alone does.
+        """
+        matrices = [p for p in self.transformer["h"].parameters() if p.ndim == 2]
+        chosen = {id(p) for p in matrices}
+        others = [p for p in self.parameters() if id(p) not in chosen]
+        adamw = optim.AdamW(others, learning_rate * scale, betas=(0.9, 0.95), weight_decay=0.0)
+        adamw.param_groups[0]["lr_scale"] = scale  # for schedules: the rate as a share of Muon's
+        return optim.Combined(optim.Muon(matrices, learning_rate, weight_decay=0.0), adamw)
+
     @andon.no_grad()
     def generate(
         self,

@@ -6,7 +6,8 @@ them.
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, ClassVar
 
 from ..core.errors import StateError
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -27,10 +28,19 @@ class Lazy(Module):
 
     kind: type[Module]
     dim = 1
+    defaults: ClassVar[dict[str, Any]] = {}  # where they differ from those of `kind`
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        _, _, *rest = inspect.signature(cls.kind.__init__).parameters.values()
+        named = [p.replace(default=cls.defaults.get(p.name, p.default)) for p in rest]
+        cls.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()
-        self.__dict__.update(args=args, kwargs=kwargs)
+        given = type(self).__signature__.bind(*args, **kwargs)  # type: ignore[attr-defined]
+        given.arguments = {**self.defaults, **given.arguments}
+        self.__dict__.update(args=given.args, kwargs=given.kwargs)
 
     @property
     def _parameters(self) -> dict:  # type: ignore[override]
@@ -77,20 +87,20 @@ class LazyLinear(Lazy):
     dim = -1
 
 
-def lazy(kind: type[Module]) -> type[Lazy]:
+def lazy(kind: type[Module], **defaults: Any) -> type[Lazy]:
     """The lazy form of a layer whose first argument is the size of the input's second dim."""
     name = f"Lazy{kind.__name__}"
-    members = {"kind": kind, "__doc__": f"{kind.__name__}, without its first argument.",
-               "__module__": __name__}  # fmt: skip
+    doc = f"{kind.__name__}, without its first argument."
+    members = {"kind": kind, "defaults": defaults, "__doc__": doc, "__module__": __name__}
     return type(name, (Lazy,), members)
 
 
 LazyConv1d, LazyConv2d, LazyConv3d = lazy(Conv1d), lazy(Conv2d), lazy(Conv3d)
 LazyConvTranspose1d, LazyConvTranspose2d = lazy(ConvTranspose1d), lazy(ConvTranspose2d)
 LazyConvTranspose3d = lazy(ConvTranspose3d)
-LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = map(
-    lazy, (BatchNorm1d, BatchNorm2d, BatchNorm3d)
-)
-LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = map(
-    lazy, (InstanceNorm1d, InstanceNorm2d, InstanceNorm3d)
-)
+LazyBatchNorm1d, LazyBatchNorm2d = lazy(BatchNorm1d), lazy(BatchNorm2d)
+LazyBatchNorm3d = lazy(BatchNorm3d)
+LEARNED = {"affine": True, "track_running_stats": True}
+LazyInstanceNorm1d = lazy(InstanceNorm1d, **LEARNED)
+LazyInstanceNorm2d = lazy(InstanceNorm2d, **LEARNED)
+LazyInstanceNorm3d = lazy(InstanceNorm3d, **LEARNED)

@@ -169,7 +169,8 @@ class EmbeddingBag(Table):
         """A layer on the table `embeddings`, by default not to be learned."""
         if embeddings.ndim != 2:
             raise ShapeError(f"from_pretrained: expects a matrix: {list(embeddings.shape)}")
-        made = cls(*embeddings.shape, _weight=embeddings, **options)
+        rows, width = embeddings.shape
+        made = cls(rows, width, _weight=embeddings, **options)
         made.weight.requires_grad_(not freeze)
         return made
 

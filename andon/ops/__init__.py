@@ -1,6 +1,6 @@
 """Every op, by the name that PyTorch gives it. A module per family; a stanza per op."""
 
-# ruff: noqa: A004 (names such as `sum` are PyTorch's)
+
 
 # activation
 from .activation import (

@@ -94,7 +94,7 @@ def huber_loss(input, target, *, reduction="mean", delta=1.0, weight=None):
     grad=(
         lambda g, p, t: g * (p - t) / maximum((1 - p) * p, 1e-12),
         lambda g, p: g * (maximum(log1p(-p), -100.0) - maximum(log(p), -100.0)),
-    )
+    ),
 )
 def cross_entropy_of_probability(p, t):
     """-t log p - (1 - t) log(1 - p), each logarithm held at -100 or above."""

@@ -5,6 +5,7 @@ from .adadelta import Adadelta
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
 from .adamax import Adamax
+from .combined import Combined
 from .lbfgs import LBFGS
 from .lion import Lion
 from .muon import Muon
@@ -22,6 +23,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Combined",
     "Lion",
     "Muon",
     "NAdam",

@@ -55,7 +55,8 @@ class Optimizer:
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
-        cls.__signature__ = with_switches(cls.__init__)  # programs look there for `fused`
+        signature = with_switches(cls.__init__)  # programs look there for `fused`
+        cls.__signature__ = signature  # type: ignore[attr-defined]
 
     # What a subclass defines
 

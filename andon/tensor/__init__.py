@@ -31,7 +31,7 @@ from .generator import (
     seed,
     set_rng_state,
 )
-from .inplace import copy_ as _installs_in_place_methods  # noqa: F401
+from .inplace import copy_ as _installs_in_place_methods
 from .printing import set_printoptions
 from .random import normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .tensor import Size, Tensor, broadcast_shapes

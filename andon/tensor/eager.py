@@ -170,5 +170,3 @@ def explain(op: Op, inputs: tuple, attrs: dict, error: Exception) -> NoReturn:
              OverflowError: DTypeError, AttributeError: DTypeError}  # fmt: skip
     kind = kinds.get(type(error), type(error))
     raise kind(f"{op}: {error}: {', '.join(map(str, specs))}") from error
-
-

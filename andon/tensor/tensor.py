@@ -221,9 +221,7 @@ class Tensor(Interchange, Methods):
     def become(self, result: Tensor) -> Tensor:
         """Take on the elements and the history of `result`: the end of an in-place method."""
         if result.array.shape != self.array.shape:
-            raise ShapeError(
-                f"in-place: the result does not fit: {result.spec} into {self.spec}"
-            )
+            raise ShapeError(f"in-place: the result does not fit: {result.spec} into {self.spec}")
         if result.dtype.category > self.dtype.category:
             raise DTypeError(f"in-place: the result is {result.dtype}, the tensor {self.dtype}")
         self.check_writable()

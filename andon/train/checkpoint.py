@@ -19,7 +19,7 @@ from typing import Any
 from ..core.errors import FileFormatError, StateError
 from ..core.files import replacing
 from ..importers import safetensors
-from ..optim import Optimizer
+from ..optim import Combined, Optimizer
 from ..tensor import Tensor, as_tensor
 
 FOLDER = "checkpoints"
@@ -44,7 +44,7 @@ class Checkpoint:
             raise FileFormatError(f"checkpoint: unreadable: {path}: {error}") from None
         return cls(path, tensors, state)
 
-    def restore(self, model: Any, optimizer: Optimizer | None = None) -> None:
+    def restore(self, model: Any, optimizer: Optimizer | Combined | None = None) -> None:
         """Put the parameters, buffers and moments back where they were."""
         prefix = "model."
         model.load_state_dict(
@@ -66,7 +66,12 @@ class Checkpoint:
 
 
 def save(
-    run: Path, step: int, model: Any, optimizer: Optimizer, state: dict, keep: int = 2
+    run: Path,
+    step: int,
+    model: Any,
+    optimizer: Optimizer | Combined,
+    state: dict,
+    keep: int = 2,
 ) -> Path:
     """Write the checkpoint of `step`, and drop all but the newest `keep`.
 

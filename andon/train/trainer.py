@@ -24,7 +24,7 @@ import numpy as np
 from ..core.errors import FileFormatError, ShapeError, StateError
 from ..data import DataLoader
 from ..nn.utils import clip_grad_norm_
-from ..optim import AdamW, Optimizer
+from ..optim import AdamW, Combined, Optimizer
 from ..tensor.generator import Generator, default_generator
 from . import checkpoint
 from .log import Log
@@ -96,7 +96,7 @@ class Trainer:
         model: Any,
         dataset: Any,
         config: TrainConfig | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | Combined | None = None,
         folder: Path | str | None = None,
     ):
         self.model, self.dataset = model, dataset
@@ -110,7 +110,7 @@ class Trainer:
         self.seconds = 0.0  # of training, those before a resume included
         self.stopping = False
 
-    def default_optimizer(self) -> Optimizer:
+    def default_optimizer(self) -> Optimizer | Combined:
         """The model's own choice, or AdamW on everything."""
         c = self.config
         options: Any = {"betas": c.betas, "weight_decay": c.weight_decay}

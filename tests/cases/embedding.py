@@ -32,6 +32,11 @@ CASES = [
     Case("embedding_bag weighted",
          lambda t, i, w, s: f(t).embedding_bag(i, w, mode="sum", per_sample_weights=s),
          [INDICES, (5, 4), (2, 3)], second=False),
+    Case("embedding_bag largest", lambda t, i, w: f(t).embedding_bag(i, w, mode="max"),
+         [INDICES, (5, 4)], second=False),
+    Case("embedding_bag largest with offsets",
+         lambda t, i, o, w: f(t).embedding_bag(i, w, o, mode="max"),
+         [INDICES.reshape(-1), OFFSETS, (5, 4)], second=False),
     Case("one_hot", lambda t, i: f(t).one_hot(i), [INDICES], grad=False),
     Case("one_hot of given width", lambda t, i: f(t).one_hot(i, 6), [INDICES], grad=False),
 ]  # fmt: skip

@@ -20,6 +20,15 @@ def f(t):
     return t.nn.functional
 
 
+TARGETS = np.array([[1, 2, 2], [3, 1, 0]])
+
+
+def ctc(t, x, targets, inputs, sizes, reduction, **options):
+    """The loss of logits."""
+    lengths = (t.tensor(inputs), t.tensor(sizes))
+    return f(t).ctc_loss(x.log_softmax(2), targets, *lengths, reduction=reduction, **options)
+
+
 def each(name, operands, *rest, reductions=("mean", "sum", "none"), **options):
     """Rows for a loss under every reduction."""
     return [
@@ -119,4 +128,20 @@ CASES = [
          lambda t, x, y: f(t).multi_margin_loss(x, y, p=2, weight=t.arange(1, 5).to(x.dtype)),
          [(3, 4), CLASSES], second=False),
     *each("multilabel_soft_margin_loss", [(2, 3), BITS]),
+    *[Case(f"ctc_loss {reduction}", lambda t, x, y, r=reduction: ctc(t, x, y, [6, 5], [3, 2], r),
+           [(6, 2, 4), TARGETS], second=False, dtypes=("float64",))
+      for reduction in ("mean", "sum", "none")],
+    Case("ctc_loss of targets end to end",
+         lambda t, x, y: ctc(t, x, y, [6, 5], [3, 2], "sum"),
+         [(6, 2, 4), np.array([1, 2, 2, 3, 1])], second=False),
+    Case("ctc_loss of no target", lambda t, x, y: ctc(t, x, y, [6, 5], [0, 2], "none"),
+         [(6, 2, 4), TARGETS], second=False),
+    Case("ctc_loss that cannot be", lambda t, x, y: ctc(t, x, y, [6, 2], [1, 2], "none"),
+         [(6, 2, 4), np.array([[1, 0], [2, 2]])], grad=False),
+    Case("ctc_loss that cannot be counts as nothing",
+         lambda t, x, y: ctc(t, x, y, [6, 2], [1, 2], "sum", zero_infinity=True),
+         [(6, 2, 4), np.array([[1, 0], [2, 2]])], second=False),
+    Case("ctc_loss of one sequence",
+         lambda t, x, y: f(t).ctc_loss(x.log_softmax(1), y, t.tensor(6), t.tensor(3)),
+         [(6, 4), TARGETS[0]], second=False),
 ]  # fmt: skip

@@ -158,15 +158,16 @@ def remove_parametrizations(
     else:
         module.register_buffer(tensor_name, value.detach())
     if not len(module.parametrizations):
+        kind = type_before_parametrizations(module)
         del module.parametrizations
-        module.__class__ = type(module).__base__
+        module.__class__ = kind
     return module
 
 
-def type_before_parametrizations(module: Module) -> type:
+def type_before_parametrizations(module: Module) -> Any:
     """The class that the module was made of."""
     kind = type(module)
-    return (kind.__base__ or kind) if is_parametrized(module) else kind
+    return kind.__base__ if is_parametrized(module) else kind
 
 
 class Cache:
