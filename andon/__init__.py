@@ -10,8 +10,6 @@ Where to start reading: `scalar` (the idea, in 150 lines), `core/op` (what every
 `ops/arithmetic`, `tensor`, `autograd`, `nn`, `models/gpt`.
 """
 
-
-
 import importlib
 import math
 import warnings

