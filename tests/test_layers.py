@@ -91,3 +91,23 @@ def test_torch_is_never_imported():
             names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
             level = getattr(node, "level", 0)
             assert level or not any(n.split(".")[0] == "torch" for n in names), path
+
+
+def raised(path: Path):
+    """The names of the exceptions that a file raises, with their lines."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        called = node.exc if isinstance(node, ast.Raise) else None
+        name = called.func if isinstance(called, ast.Call) else called
+        if isinstance(name, ast.Name):
+            yield name.id, node.lineno
+
+
+def test_what_is_raised_on_purpose_is_of_the_error_tree():
+    files = [path for path in ROOT.rglob("*.py") if layer_of(path) != "scalar"]
+    strays = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in files
+        for name, line in raised(path)
+        if name in {"ValueError", "RuntimeError", "IndexError", "Exception"}
+    ]
+    assert not strays

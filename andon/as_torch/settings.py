@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from andon.amp import Casting
+from andon.core.errors import ArgumentError
 from andon.core.op import interpreters
 from andon.tensor import Device
 from andon.tensor.device import available
@@ -45,7 +46,7 @@ def are_deterministic_algorithms_enabled() -> bool:
 def set_float32_matmul_precision(precision: str) -> None:
     """What may be lost in products of float32; andon loses nothing, whatever is set."""
     if precision not in ("highest", "high", "medium"):
-        raise ValueError(f"set_float32_matmul_precision: not a precision: {precision!r}")
+        raise ArgumentError(f"set_float32_matmul_precision: not a precision: {precision!r}")
     chosen["precision"] = precision
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from andon.core.dtype import bfloat16, float16, float32, float64
+from andon.core.errors import ArgumentError
 from andon.ops.logic import isclose
 from andon.tensor import Tensor, as_tensor
 
@@ -34,7 +35,7 @@ def assert_close(
     Raises: AssertionError.
     """
     if (rtol is None) != (atol is None):
-        raise ValueError(f"assert_close: both tolerances or none expected: {rtol}, {atol}")
+        raise ArgumentError(f"assert_close: both tolerances or none expected: {rtol}, {atol}")
     if isinstance(actual, Mapping) and isinstance(expected, Mapping):
         pairs = [(actual[k], expected[k]) for k in expected if k in actual]
         same = set(actual) == set(expected)

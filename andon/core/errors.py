@@ -2,6 +2,7 @@
 
     AndonError
     ├── ShapeError        sizes or dims that do not fit                  (a ValueError)
+    ├── ArgumentError     an option out of its range or choices          (a ValueError)
     ├── DTypeError        a dtype an operation is not defined for        (a TypeError)
     ├── DeviceError       a device that is absent, or operands apart     (a RuntimeError)
     ├── IndexingError     an index out of range or of the wrong kind     (an IndexError)
@@ -24,6 +25,10 @@ class AndonError(Exception):
 
 class ShapeError(AndonError, ValueError, RuntimeError):
     """Sizes or dims that do not fit together."""
+
+
+class ArgumentError(AndonError, ValueError, RuntimeError):
+    """An option that is out of its range, not among its choices, or contradicts another."""
 
 
 class DTypeError(AndonError, TypeError, RuntimeError):

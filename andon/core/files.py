@@ -14,6 +14,8 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from .errors import ArgumentError
+
 PathLike = str | os.PathLike[str]
 
 
@@ -27,7 +29,7 @@ def replacing(path: PathLike, mode: str = "wb", **options: Any) -> Iterator[IO[A
     replaced; a pipe or a device is written to directly, since a rename would destroy it.
     """
     if mode not in ("wb", "w"):
-        raise ValueError(f"replacing: a new file is opened as 'wb' or 'w': {mode!r}")
+        raise ArgumentError(f"replacing: a new file is opened as 'wb' or 'w': {mode!r}")
     target = os.path.realpath(path)
     permissions = _permissions(target)
     if permissions is None and os.path.exists(target):

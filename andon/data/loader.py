@@ -13,6 +13,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from ..core.errors import ArgumentError
 from ..tensor.generator import Generator
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
@@ -33,7 +34,7 @@ class DataLoader:
     exception in a worker is raised here, its traceback as a note; a worker that dies is a
     DataError. Breaking off an iteration ends its workers.
 
-    Raises: ValueError for options that contradict each other.
+    Raises: ArgumentError for options that contradict each other.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class DataLoader:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in FIXED and hasattr(self, "complete"):
-            raise ValueError(f"DataLoader: {name} cannot be set once the loader is made")
+            raise ArgumentError(f"DataLoader: {name} cannot be set once the loader is made")
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
@@ -167,11 +168,11 @@ def check_worker_options(
     num_workers: int, timeout: float, context: Any, prefetch: int | None, persistent: bool
 ) -> None:
     if num_workers < 0:
-        raise ValueError(f"DataLoader: num_workers must be >= 0: {num_workers}")
+        raise ArgumentError(f"DataLoader: num_workers must be >= 0: {num_workers}")
     if timeout < 0:
-        raise ValueError(f"DataLoader: timeout must be >= 0: {timeout}")
+        raise ArgumentError(f"DataLoader: timeout must be >= 0: {timeout}")
     if prefetch is not None and prefetch < 1:
-        raise ValueError(f"DataLoader: prefetch_factor must be >= 1: {prefetch}")
+        raise ArgumentError(f"DataLoader: prefetch_factor must be >= 1: {prefetch}")
     given = {
         "prefetch_factor": prefetch is not None,
         "persistent_workers": persistent,
@@ -179,13 +180,13 @@ def check_worker_options(
     }
     if num_workers == 0 and any(given.values()):
         names = ", ".join(name for name in given if given[name])
-        raise ValueError(f"DataLoader: without workers (num_workers=0) there can be no {names}")
+        raise ArgumentError(f"DataLoader: without workers (num_workers=0) there can be no {names}")
     if isinstance(context, str):
         from multiprocessing import get_all_start_methods
 
         if context not in get_all_start_methods():
             known = ", ".join(get_all_start_methods())
-            raise ValueError(
+            raise ArgumentError(
                 f"DataLoader: multiprocessing_context must be one of {known}: {context!r}"
             )
 
@@ -200,20 +201,22 @@ def check_sampling_options(
 ) -> None:
     if isinstance(dataset, IterableDataset):
         if shuffle or sampler is not None or batch_sampler is not None:
-            raise ValueError(
+            raise ArgumentError(
                 "DataLoader: an IterableDataset has an order of its own: it can be given no "
                 "shuffle, sampler or batch_sampler"
             )
     elif sampler is not None and shuffle:
-        raise ValueError("DataLoader: sampler and shuffle both say the order: give one")
+        raise ArgumentError("DataLoader: sampler and shuffle both say the order: give one")
     if batch_sampler is not None and (
         batch_size != 1 or shuffle or sampler is not None or drop_last
     ):
-        raise ValueError(
+        raise ArgumentError(
             "DataLoader: batch_sampler says it all: give no batch_size, shuffle, sampler or "
             "drop_last with it"
         )
     if batch_size is None and drop_last:
-        raise ValueError("DataLoader: without batches (batch_size=None) there is no last to drop")
+        raise ArgumentError(
+            "DataLoader: without batches (batch_size=None) there is no last to drop"
+        )
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ValueError(f"DataLoader: batch_size must be a positive int: {batch_size!r}")
+        raise ArgumentError(f"DataLoader: batch_size must be a positive int: {batch_size!r}")

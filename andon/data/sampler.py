@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..core.errors import DTypeError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, ShapeError
 from ..ops.random import multinomial
 from ..tensor import Tensor, tensor
 from ..tensor.generator import Generator
@@ -164,9 +164,9 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ):
         if num_replicas is None or rank is None:
-            raise ValueError("DistributedSampler: needs num_replicas and rank")
+            raise ArgumentError("DistributedSampler: needs num_replicas and rank")
         if not 0 <= rank < num_replicas:
-            raise ValueError(f"DistributedSampler: rank must be below {num_replicas}: {rank}")
+            raise ArgumentError(f"DistributedSampler: rank must be below {num_replicas}: {rank}")
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
         self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
         self.epoch = 0
@@ -217,7 +217,7 @@ def batch_count(examples: int, batch_size: int, drop_last: bool) -> int:
 
 def checked_count(value: Any, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{what} must be a positive int: {value!r}")
+        raise ArgumentError(f"{what} must be a positive int: {value!r}")
     return value
 
 

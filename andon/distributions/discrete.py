@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..core.dtype import finfo
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..ops.elementwise import floor
 from ..ops.embedding import one_hot
 from ..ops.gamma_function import lgamma
@@ -25,7 +25,7 @@ __all__ = ["Bernoulli", "Binomial", "Categorical", "Geometric", "OneHotCategoric
 
 def one_of(name: str, probs: Any, logits: Any) -> None:
     if (probs is None) == (logits is None):
-        raise ValueError(f"{name}: either probs or logits must be given")
+        raise ArgumentError(f"{name}: either probs or logits must be given")
 
 
 def within(probs: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ class Binomial(Binary):
         self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: Any = None
     ):
         if not isinstance(total_count, int) or total_count < 0:
-            raise ValueError(f"Binomial: total_count must be an int >= 0: {total_count!r}")
+            raise ArgumentError(f"Binomial: total_count must be an int >= 0: {total_count!r}")
         super().__init__(probs, logits)
         self.total_count = total_count
 

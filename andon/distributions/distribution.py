@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..core.dtype import get_default_dtype
-from ..core.errors import MissingNameError, ShapeError
+from ..core.errors import ArgumentError, MissingNameError, ShapeError
 from ..core.mode import no_grad
 from ..ops.movement import broadcast_tensors
 from ..tensor.creation import tensor
@@ -72,7 +72,7 @@ class Distribution:
     def check(self, condition: Tensor, what: str) -> None:
         """Raise unless `condition` holds everywhere."""
         if not bool(condition.all()):
-            raise ValueError(f"{type(self).__name__}: {what}")
+            raise ArgumentError(f"{type(self).__name__}: {what}")
 
     def __repr__(self) -> str:
         shapes = f"batch_shape={list(self.batch_shape)}, event_shape={list(self.event_shape)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.spec import broadcast_shapes
 from ..ops.gamma_function import digamma, lgamma
 from ..ops.solve import cholesky, inv, solve_triangular
@@ -30,7 +30,7 @@ class MultivariateNormal(Distribution):
     ):
         given = [covariance_matrix, precision_matrix, scale_tril]
         if sum(matrix is not None for matrix in given) != 1:
-            raise ValueError(
+            raise ArgumentError(
                 "MultivariateNormal: one of covariance_matrix, precision_matrix and scale_tril "
                 "must be given"
             )

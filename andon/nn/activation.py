@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..tensor.creation import full
 from ..tensor.tensor import Tensor
 from . import functional as F
@@ -213,7 +213,7 @@ class Hardtanh(Module):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
         super().__init__()
         if not min_val < max_val:
-            raise ValueError(f"Hardtanh: min_val must be below max_val: {min_val}, {max_val}")
+            raise ArgumentError(f"Hardtanh: min_val must be below max_val: {min_val}, {max_val}")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:

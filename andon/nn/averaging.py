@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
+from ..core.errors import ArgumentError
 from ..core.mode import no_grad
 from ..tensor.creation import tensor
 from ..tensor.tensor import Tensor
@@ -72,7 +73,7 @@ def get_swa_avg_fn() -> Callable:
 def get_ema_avg_fn(decay: float = 0.999) -> Callable:
     """The moving average: decay · average + (1 - decay) · parameter."""
     if not 0 <= decay <= 1:
-        raise ValueError(f"get_ema_avg_fn: decay must be between 0 and 1: {decay}")
+        raise ArgumentError(f"get_ema_avg_fn: decay must be between 0 and 1: {decay}")
     return lambda average, new, count: average * decay + new * (1 - decay)
 
 

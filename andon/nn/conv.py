@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..tensor.creation import empty
 from ..tensor.tensor import Tensor
 from . import functional as F
@@ -64,11 +64,15 @@ class Convolution(Module):
                 f"{self.out_channels} out, {self.groups} groups"
             )
         if isinstance(self.padding, str) and self.padding not in ("same", "valid"):
-            raise ValueError(f"{name}: padding must be 'same', 'valid' or sizes: {self.padding!r}")
+            raise ArgumentError(
+                f"{name}: padding must be 'same', 'valid' or sizes: {self.padding!r}"
+            )
         if self.padding == "same" and any(s != 1 for s in self.stride):
-            raise ValueError(f"{name}: padding 'same' needs stride 1: {self.stride}")
+            raise ArgumentError(f"{name}: padding 'same' needs stride 1: {self.stride}")
         if self.padding_mode not in PADDING_MODES:
-            raise ValueError(f"{name}: padding_mode not in {PADDING_MODES}: {self.padding_mode!r}")
+            raise ArgumentError(
+                f"{name}: padding_mode not in {PADDING_MODES}: {self.padding_mode!r}"
+            )
 
     def reset_parameters(self) -> None:
         """Draw weight and bias from U(-1/√fan_in, 1/√fan_in)."""
@@ -180,7 +184,7 @@ class TransposedConvolution(Convolution):
         dtype: Any = None,
     ):
         if padding_mode != "zeros":
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: only padding_mode 'zeros' is defined: {padding_mode!r}"
             )
         super().__init__(

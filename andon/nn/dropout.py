@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.errors import ArgumentError
 from ..tensor.tensor import Tensor
 from . import functional as F
 from .module import Module, listed
@@ -13,7 +14,7 @@ class Probability(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must be between 0 and 1: {p}")
+            raise ArgumentError(f"{type(self).__name__}: p must be between 0 and 1: {p}")
         self.p, self.inplace = p, inplace
 
     def extra_repr(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.mode import no_grad
 from ..tensor.tensor import Tensor, wrap
 
@@ -31,10 +31,10 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-            raise ValueError(f"calculate_gain: the negative slope must be a number: {param!r}")
+            raise ArgumentError(f"calculate_gain: the negative slope must be a number: {param!r}")
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"calculate_gain: not a nonlinearity known here: {nonlinearity!r}")
+        raise ArgumentError(f"calculate_gain: not a nonlinearity known here: {nonlinearity!r}")
     return GAINS[nonlinearity]
 
 
@@ -69,7 +69,7 @@ def trunc_normal_(
 ) -> Tensor:
     """N(mean, std²) conditioned on lying in [a, b], by inverting its distribution function."""
     if a > b:
-        raise ValueError(f"trunc_normal_: a must not exceed b: {a}, {b}")
+        raise ArgumentError(f"trunc_normal_: a must not exceed b: {a}, {b}")
     low, high = (math.erf((x - mean) / (std * math.sqrt(2))) for x in (a, b))
     tensor.uniform_(low, high, generator=generator)
     return tensor.erfinv_().mul_(std * math.sqrt(2)).add_(mean).clamp_(a, b)
@@ -132,7 +132,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> 
 def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     """σ = gain / √fan, for either Kaiming initialiser."""
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"kaiming: mode must be 'fan_in' or 'fan_out': {mode!r}")
+        raise ArgumentError(f"kaiming: mode must be 'fan_in' or 'fan_out': {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 

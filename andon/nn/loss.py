@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..core.errors import ArgumentError
 from ..tensor.tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -21,7 +22,7 @@ class Loss(Module):
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean"):
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none': {reduction!r}"
             )
         if size_average is not None or reduce is not None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..ops.join import cat, stack
 from ..tensor.creation import empty, zeros
 from ..tensor.tensor import Tensor
@@ -138,14 +138,14 @@ class RNNBase(Module):
     def check(self) -> None:
         name = type(self).__name__
         if self.hidden_size <= 0 or self.num_layers <= 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: hidden_size and num_layers must be > 0: "
                 f"{self.hidden_size}, {self.num_layers}"
             )
         if not 0 <= self.dropout <= 1:
-            raise ValueError(f"{name}: dropout must be between 0 and 1: {self.dropout}")
+            raise ArgumentError(f"{name}: dropout must be between 0 and 1: {self.dropout}")
         if not 0 <= self.proj_size < self.hidden_size or (self.proj_size and self.states == 1):
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: proj_size must be below hidden_size, and is for LSTM: {self.proj_size}"
             )
 
@@ -403,5 +403,5 @@ def draw(module: Module, hidden_size: int) -> None:
 
 def checked_nonlinearity(name: str, owner: str) -> str:
     if name not in ("tanh", "relu"):
-        raise ValueError(f"{owner}: nonlinearity must be 'tanh' or 'relu': {name!r}")
+        raise ArgumentError(f"{owner}: nonlinearity must be 'tanh' or 'relu': {name!r}")
     return name

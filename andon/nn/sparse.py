@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import IndexingError, ShapeError
+from ..core.errors import ArgumentError, IndexingError, ShapeError
 from ..core.mode import no_grad
 from ..tensor.creation import empty
 from ..tensor.tensor import Tensor
@@ -155,7 +155,7 @@ class EmbeddingBag(Table):
         dtype: Any = None,
     ):
         if mode not in ("sum", "mean", "max"):
-            raise ValueError(f"EmbeddingBag: mode must be 'sum', 'mean' or 'max': {mode!r}")
+            raise ArgumentError(f"EmbeddingBag: mode must be 'sum', 'mean' or 'max': {mode!r}")
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
             sparse, _weight, False, device, dtype,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import get_default_dtype
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..tensor.tensor import Tensor, wrap
 from . import functional as F
 from . import init
@@ -319,7 +319,9 @@ def activation_of(given: str | Callable) -> Callable:
     if callable(given):
         return given
     if given not in ("relu", "gelu"):
-        raise ValueError(f"Transformer: activation must be 'relu', 'gelu' or callable: {given!r}")
+        raise ArgumentError(
+            f"Transformer: activation must be 'relu', 'gelu' or callable: {given!r}"
+        )
     return F.relu if given == "relu" else F.gelu
 
 

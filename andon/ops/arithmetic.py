@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..core.dtype import float64
-from ..core.errors import DTypeError
+from ..core.errors import ArgumentError, DTypeError
 from ..core.op import elementwise, to_floating
 from .elementwise import exp, exp2, log
 from .logic import eq, ge, logical_and, refuses, where
@@ -118,7 +118,7 @@ def div_call(a, b, *, rounding_mode=None):
         return floor_divide(a, b)
     if rounding_mode == "trunc":
         return trunc_divide(a, b)
-    raise ValueError(f"div: rounding_mode must be None, 'floor' or 'trunc': {rounding_mode!r}")
+    raise ArgumentError(f"div: rounding_mode must be None, 'floor' or 'trunc': {rounding_mode!r}")
 
 
 @elementwise(c="floor({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.dtype import bool_
 from ..core.dtype import dtype as as_dtype
-from ..core.errors import DTypeError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes
 from .blocking import BLOCK, widened
@@ -227,10 +227,10 @@ def scaled_dot_product_attention(
     attn_mask is boolean (true: may be seen) or added to the scores. With `enable_gqa`, several
     heads of the query share one of key and value.
     Shapes: query (..., H, T, D), key (..., H, S, D), value (..., H, S, E) -> (..., H, T, E).
-    Raises: ShapeError; ValueError for a mask together with is_causal.
+    Raises: ShapeError; ArgumentError for a mask together with is_causal.
     """
     if attn_mask is not None and is_causal:
-        raise ValueError("scaled_dot_product_attention: attn_mask and is_causal: give only one")
+        raise ArgumentError("scaled_dot_product_attention: attn_mask and is_causal: give only one")
     if min(query.ndim, key.ndim, value.ndim) < 2:
         check_operands(query, key, value, None)
     if enable_gqa:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..core.errors import DTypeError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Shape, Spec, spec_of
 from .blocking import widened
@@ -274,7 +274,7 @@ def pairs(padding, kernel, stride, dilation, name):
         total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return tuple((t // 2, t - t // 2) for t in total)
     if isinstance(padding, str):
-        raise ValueError(f'{name}: padding must be ints, "same" or "valid": {padding!r}')
+        raise ArgumentError(f'{name}: padding must be ints, "same" or "valid": {padding!r}')
     return both_sides(per_dim(padding, len(kernel), f"{name}: padding", least=0))
 
 

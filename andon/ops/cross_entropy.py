@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..core.dtype import dtype as as_dtype
-from ..core.errors import DTypeError, IndexingError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
 from .blocking import as_matrix, blocks
@@ -115,7 +115,7 @@ def cross_entropy_call(
     input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
     if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing is not in [0, 1]: {label_smoothing}")
+        raise ArgumentError(f"cross_entropy: label_smoothing is not in [0, 1]: {label_smoothing}")
     if as_dtype(target.dtype).is_floating_point:
         return cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     rows, flat = classes_last("cross_entropy", input, target)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from .extremes import clamp_min
 from .gather_scatter import gather
 from .index import getitem
@@ -60,7 +60,7 @@ def reduced(loss, sizes, reduction, single):
     if reduction == "sum":
         return sum(loss)
     if reduction != "none":
-        raise ValueError(f"ctc_loss: reduction must be mean, sum or none: {reduction!r}")
+        raise ArgumentError(f"ctc_loss: reduction must be mean, sum or none: {reduction!r}")
     return getitem(loss, 0) if single else loss
 
 

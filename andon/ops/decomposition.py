@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.dtype import dtype as as_dtype
-from ..core.errors import GradientError
+from ..core.errors import ArgumentError, GradientError
 from ..core.op import op
 from ..core.spec import Spec, spec_of
 from .diagonals import tril
@@ -44,7 +44,7 @@ def qr(x, *, mode):
 @qr.signature
 def qr_call(A, mode="reduced"):
     if mode not in ("reduced", "complete", "r"):
-        raise ValueError(f"qr: mode must be 'reduced', 'complete' or 'r': {mode!r}")
+        raise ArgumentError(f"qr: mode must be 'reduced', 'complete' or 'r': {mode!r}")
     return QR(*qr.apply(A, mode=mode))
 
 
@@ -191,7 +191,7 @@ def eigh(x, *, upper):
 @eigh.signature
 def eigh_call(A, UPLO="L"):
     if UPLO not in ("L", "U"):
-        raise ValueError(f"eigh: UPLO must be 'L' or 'U': {UPLO!r}")
+        raise ArgumentError(f"eigh: UPLO must be 'L' or 'U': {UPLO!r}")
     return Eigh(*eigh.apply(A, upper=UPLO == "U"))
 
 

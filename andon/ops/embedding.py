@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import int64
-from ..core.errors import DTypeError, IndexingError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
 from .blocking import widened
@@ -104,7 +104,7 @@ def embedding_call(
     sparse=False,
 ):  # fmt: skip
     if max_norm is not None or scale_grad_by_freq:
-        raise ValueError("embedding: max_norm and scale_grad_by_freq are not supported")
+        raise ArgumentError("embedding: max_norm and scale_grad_by_freq are not supported")
     check_table(weight, x)
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
@@ -131,7 +131,7 @@ def embedding_bag(
     Shapes: x (B, N), or (N,) with `offsets` (B,) where the bags start -> (B, C).
     """
     if mode not in ("sum", "mean", "max"):
-        raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max': {mode!r}")
+        raise ArgumentError(f"embedding_bag: mode must be 'sum', 'mean' or 'max': {mode!r}")
     if (offsets is None) == (x.ndim != 2):
         raise ShapeError(
             f"embedding_bag: expects (B, N), or (N,) and offsets: {list(x.shape)}, {offsets}"
@@ -140,7 +140,7 @@ def embedding_bag(
     counted = where(ne(x, -1 if padding_idx is None else padding_idx % weight.shape[0]), 1, 0)
     counted = cast.apply(reshape.apply(counted, shape=(*x.shape, 1)), dtype=as_dtype(rows.dtype))
     if per_sample_weights is not None and mode != "sum":
-        raise ValueError("embedding_bag: per_sample_weights are only for mode 'sum'")
+        raise ArgumentError("embedding_bag: per_sample_weights are only for mode 'sum'")
     if mode == "max":
         largest = largest_of_bags(
             where(ne(counted, 0), rows, -math.inf), offsets, include_last_offset

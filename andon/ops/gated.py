@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..core.errors import ArgumentError
 from ..core.op import elementwise, to_floating
 from .elementwise import rounded_once, sigmoid, square
 from .error_function import RATE, erf, erfc_values
@@ -228,5 +229,5 @@ def gelu_erf_composite(x):
 def gelu(x, approximate="none"):
     """x Φ(x), Φ being the normal distribution; approximate="tanh" is GPT-2's cheaper form."""
     if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh': {approximate!r}")
+        raise ArgumentError(f"gelu: approximate must be 'none' or 'tanh': {approximate!r}")
     return gelu_tanh(x) if approximate == "tanh" else gelu_erf(x)

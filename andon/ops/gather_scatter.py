@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import iinfo
-from ..core.errors import DTypeError, GraphError, IndexingError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, normal_dim
 from .arithmetic import floor_divide
@@ -118,7 +118,7 @@ def scatter_call(x, dim, index, src=None, *, value=None, reduce=None):
         return scatter.apply(x, index, src, dim=dim)
     names = {"add": "sum", "multiply": "prod"}
     if reduce not in names:
-        raise ValueError(f"scatter: reduce must be 'add' or 'multiply': {reduce!r}")
+        raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply': {reduce!r}")
     return scatter_reduce(x, dim, index, src, names[reduce])
 
 
@@ -142,7 +142,7 @@ def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
     """x reduced with src at index: by "sum", "mean", "prod", "amax" or "amin"."""
     dim = normal_dim(dim, x.ndim, "scatter_reduce")
     if reduce not in ("sum", "mean", "prod", "amax", "amin"):
-        raise ValueError(f"scatter_reduce: not sum, mean, prod, amax or amin: {reduce!r}")
+        raise ArgumentError(f"scatter_reduce: not sum, mean, prod, amax or amin: {reduce!r}")
     if not include_self:
         start = filled(x, index.shape, neutral(reduce, as_dtype(x.dtype)))
         x = scatter.apply(x, index, start, dim=dim)

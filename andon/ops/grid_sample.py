@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import int64
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.spec import spec_of
 from .arithmetic import remainder
 from .elementwise import floor, round
@@ -56,9 +56,9 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
 
 def check_grid(x, grid, mode: str, padding_mode: str) -> None:
     if mode not in ("bilinear", "nearest"):
-        raise ValueError(f"grid_sample: mode must be bilinear or nearest: {mode!r}")
+        raise ArgumentError(f"grid_sample: mode must be bilinear or nearest: {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):
-        raise ValueError(
+        raise ArgumentError(
             f"grid_sample: padding_mode must be zeros, border or reflection: {padding_mode!r}"
         )
     fits = x.ndim in (4, 5) and grid.ndim == x.ndim and grid.shape[-1] == x.ndim - 2

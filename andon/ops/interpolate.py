@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.spec import Shape, spec_of
 from .avg_pool import adaptive_means
 from .movement import permute, reshape
@@ -53,19 +53,19 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
 
 def check_options(x, mode: str, align_corners: bool | None, antialias: bool) -> None:
     if mode not in MODES:
-        raise ValueError(f"interpolate: mode must be one of {', '.join(MODES)}: {mode!r}")
+        raise ArgumentError(f"interpolate: mode must be one of {', '.join(MODES)}: {mode!r}")
     if not 3 <= x.ndim <= 5 or x.ndim != DIMS.get(mode, x.ndim - 2) + 2:
         raise ShapeError(f"interpolate: {mode} needs an input of other dims: {spec_of(x)}")
     if align_corners is not None and mode not in DIMS:
-        raise ValueError(f"interpolate: align_corners means nothing to mode {mode!r}")
+        raise ArgumentError(f"interpolate: align_corners means nothing to mode {mode!r}")
     if antialias:
-        raise ValueError("interpolate: antialias is not available")
+        raise ArgumentError("interpolate: antialias is not available")
 
 
 def target(x, n: int, size: Any, scale_factor: Any, recompute: Any) -> tuple[Shape, list]:
     """The output sizes, and per dim the input step for one output step, or None for their ratio."""
     if (size is None) == (scale_factor is None):
-        raise ValueError(f"interpolate: either size or scale_factor: {size}, {scale_factor}")
+        raise ArgumentError(f"interpolate: either size or scale_factor: {size}, {scale_factor}")
     if scale_factor is None:
         return per_dim(size, n, "interpolate: size"), [None] * n
     many = isinstance(scale_factor, (tuple, list))

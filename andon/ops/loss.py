@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from ..core.dtype import int64
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.mode import no_grad
 from ..core.op import elementwise
 from .distance import pairwise_distance
@@ -35,7 +35,7 @@ def reduced(loss, reduction, name):
         return sum(loss)
     if reduction == "none":
         return loss
-    raise ValueError(f"{name}: reduction must be 'none', 'mean' or 'sum': {reduction!r}")
+    raise ArgumentError(f"{name}: reduction must be 'none', 'mean' or 'sum': {reduction!r}")
 
 
 def check_same_shape(name, x, target):
@@ -71,7 +71,7 @@ def l1_loss(input, target, *, weight=None, reduction="mean"):
 def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """d² / 2β where d = |input - target| is below β, else d - β/2."""
     if beta < 0:
-        raise ValueError(f"smooth_l1_loss: beta must be >= 0: {beta}")
+        raise ArgumentError(f"smooth_l1_loss: beta must be >= 0: {beta}")
     d = abs(difference("smooth_l1_loss", input, target))
     loss = where(lt(d, beta), d * d * (0.5 / beta), d - 0.5 * beta) if beta else d
     return reduced(loss, reduction, "smooth_l1_loss")
@@ -80,7 +80,7 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
 def huber_loss(input, target, *, reduction="mean", delta=1.0, weight=None):
     """d² / 2 where d = |input - target| is at most δ, else δ (d - δ/2)."""
     if delta <= 0:
-        raise ValueError(f"huber_loss: delta must be > 0: {delta}")
+        raise ArgumentError(f"huber_loss: delta must be > 0: {delta}")
     d = abs(difference("huber_loss", input, target))
     loss = where(gt(d, delta), (d - 0.5 * delta) * delta, d * d * 0.5)
     return reduced(loss if weight is None else loss * weight, reduction, "huber_loss")
@@ -241,7 +241,7 @@ def triplet_margin_loss(
     `swap` takes the negative's distance to the positive where that is smaller.
     """
     if margin <= 0:
-        raise ValueError(f"triplet_margin_loss: margin must be > 0: {margin}")
+        raise ArgumentError(f"triplet_margin_loss: margin must be > 0: {margin}")
     return triplet_margin_with_distance_loss(
         anchor,
         positive,
@@ -267,7 +267,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction=
             f"multi_margin_loss: expects (N, V) and (N,): {list(input.shape)}, {list(target.shape)}"
         )
     if p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: p must be 1 or 2: {p}")
+        raise ArgumentError(f"multi_margin_loss: p must be 1 or 2: {p}")
     N, V = input.shape
     right = gather.apply(input, reshape.apply(target, shape=(N, 1)), dim=1)
     loss = clamp_min(margin - right + input, 0) ** p

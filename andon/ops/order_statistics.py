@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import float64, int64
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, drop_dims, normal_dim, normal_dims
 from .arithmetic import floor_divide, lerp
@@ -108,7 +108,7 @@ def quantiles(x, q, dim, keepdim, interpolation, name):
     parts = q.tolist() if hasattr(q, "tolist") else q
     several = isinstance(parts, (list, tuple))
     if interpolation not in INTERPOLATIONS:
-        raise ValueError(f"{name}: not one of {', '.join(INTERPOLATIONS)}: {interpolation!r}")
+        raise ArgumentError(f"{name}: not one of {', '.join(INTERPOLATIONS)}: {interpolation!r}")
     shape = drop_dims(tuple(x.shape), normal_dims(dim, x.ndim, name), keepdim)
     x, dim = (ravel(x), 0) if dim is None or x.ndim == 0 else (x, normal_dim(dim, x.ndim, name))
     if x.shape[dim] == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
 from .join import cat, narrow
@@ -52,7 +52,7 @@ def pad(x, pad, mode="constant", value=None):
     if mode == "constant":
         return constant_pad.apply(x, widths=widths, value=0 if value is None else value)
     if mode not in BORDERS:
-        raise ValueError(f"pad: mode must be constant, {', '.join(BORDERS)}: {mode!r}")
+        raise ArgumentError(f"pad: mode must be constant, {', '.join(BORDERS)}: {mode!r}")
     wrapped = mode == "circular"  # it goes around what is left; the others see what goes
     x = cropped(x, widths) if wrapped else x
     for dim, (before, after) in enumerate(widths):

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import float32, float64, int64
-from ..core.errors import DataError, DTypeError, ShapeError
+from ..core.errors import ArgumentError, DataError, DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
 from .logic import lt, where
@@ -267,7 +267,7 @@ def dropout(x, p=0.5, training=True, inplace=False, *, generator=None):
 def is_idle(p, training, name):
     """Whether dropout has nothing to do; an error if p is no probability."""
     if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p must be between 0 and 1: {p}")
+        raise ArgumentError(f"{name}: p must be between 0 and 1: {p}")
     return not training or p == 0
 
 
@@ -338,7 +338,7 @@ def rrelu(x, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, generat
     Source: Xu et al., "Empirical Evaluation of Rectified Activations" (2015).
     """
     if not lower <= upper:
-        raise ValueError(f"rrelu: lower must be at most upper: {lower}, {upper}")
+        raise ArgumentError(f"rrelu: lower must be at most upper: {lower}, {upper}")
     slope = (lower + upper) / 2
     if training:
         u = random_uniform.apply(key_from(generator), shape=tuple(x.shape), dtype=float32)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..core.dtype import int64
-from ..core.errors import DTypeError, GraphError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from ..core.op import op
 from ..core.spec import normal_dim, sizes_from
 from .gather_scatter import index_select
@@ -93,7 +93,7 @@ def meshgrid(*tensors, indexing="ij"):
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     if indexing not in ("ij", "xy"):
-        raise ValueError(f"meshgrid: indexing must be 'ij' or 'xy': {indexing!r}")
+        raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy': {indexing!r}")
     if any(x.ndim > 1 for x in tensors):
         raise ShapeError(f"meshgrid: vectors expected: {[list(x.shape) for x in tensors]}")
     dims = list(range(len(tensors)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import finfo
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dims, spec_of
 from .decomposition import svdvals
@@ -134,7 +134,7 @@ def norm_of_last(A, ord):
     if ord == "nuc":
         return sum(svdvals(A), -1)
     if not isinstance(ord, (int, float)) or builtins.abs(ord) not in (1, 2, math.inf):
-        raise ValueError(f"matrix_norm: ord must be fro, nuc, 1, 2, inf or a negative: {ord!r}")
+        raise ArgumentError(f"matrix_norm: ord must be fro, nuc, 1, 2, inf or a negative: {ord!r}")
     extreme = amax if ord > 0 else amin
     if builtins.abs(ord) == 2:
         return extreme(svdvals(A), -1)

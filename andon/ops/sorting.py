@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.dtype import int32, int64
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dim
 from .gather_scatter import gather
@@ -126,7 +126,9 @@ def searchsorted_call(
     if sorter is not None:
         sorted_sequence = gather(sorted_sequence, -1, sorter)
     if side not in (None, "left", "right") or (side == "left" and right):
-        raise ValueError(f"searchsorted: side must be 'left' or 'right', as `right` is: {side!r}")
+        raise ArgumentError(
+            f"searchsorted: side must be 'left' or 'right', as `right` is: {side!r}"
+        )
     right = right or side == "right"
     found = searchsorted.apply(sorted_sequence, values, right=right)
     return cast.apply(found, dtype=int32) if out_int32 else found

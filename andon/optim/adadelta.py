@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ArgumentError
 from .blocks import scratch
 from .optimizer import Group, Optimizer, check_range, descent
 
@@ -38,7 +39,7 @@ class Adadelta(Optimizer):
         check_range("Adadelta", lr=(lr, 0, inf), eps=(eps, 0, inf),
                     weight_decay=(weight_decay, 0, inf))  # fmt: skip
         if not 0 <= rho <= 1:
-            raise ValueError(f"Adadelta: rho must be in [0, 1]: {rho}")
+            raise ArgumentError(f"Adadelta: rho must be in [0, 1]: {rho}")
         defaults = {
             "lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
         }  # fmt: skip

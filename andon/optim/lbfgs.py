@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import StateError
+from ..core.errors import ArgumentError, StateError
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, check_range, evaluate
 
@@ -36,7 +36,7 @@ class LBFGS(Optimizer):
     ):
         check_range("LBFGS", lr=(lr, 0, np.inf))
         if line_search_fn not in (None, "strong_wolfe"):
-            raise ValueError(
+            raise ArgumentError(
                 f"LBFGS: line_search_fn must be None or 'strong_wolfe': {line_search_fn!r}"
             )
         defaults = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ShapeError
+from ..core.errors import ArgumentError, ShapeError
 from .optimizer import Group, Optimizer, check_range, gradient_of
 
 
@@ -40,7 +40,7 @@ class Muon(Optimizer):
         check_range("Muon", lr=(lr, 0, inf), momentum=(momentum, 0, inf),
                     weight_decay=(weight_decay, 0, inf))  # fmt: skip
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
-            raise ValueError(
+            raise ArgumentError(
                 f"Muon: adjust_lr_fn must be 'original' or 'match_rms_adamw': {adjust_lr_fn!r}"
             )
         defaults = {

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DTypeError, GradientError, ShapeError, StateError
+from ..core.errors import ArgumentError, DTypeError, GradientError, ShapeError, StateError
 from ..core.mode import enable_grad, no_grad
 from ..tensor.tensor import Handle, Tensor, wrap
 from .blocks import scratch, sweep
@@ -48,7 +48,7 @@ class Optimizer:
         self._step_post_hooks: list[Callable] = []
         given = list(params)
         if not given:
-            raise ValueError(f"{type(self).__name__}: there are no parameters to optimize")
+            raise ArgumentError(f"{type(self).__name__}: there are no parameters to optimize")
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
@@ -243,7 +243,7 @@ def check_range(name: str, **values: tuple) -> None:
     for key, (value, low, high) in values.items():
         if not low <= float(value) < high:
             limits = f">= {low}" if high == np.inf else f"in [{low}, {high})"
-            raise ValueError(f"{name}: {key} must be {limits}: {value}")
+            raise ArgumentError(f"{name}: {key} must be {limits}: {value}")
 
 
 def checked_state(state_dict: Any, groups: list[Group]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ArgumentError
 from ..tensor.tensor import Tensor, wrap
 from .blocks import scratch
 from .optimizer import Group, Optimizer, check_range, descent
@@ -38,7 +39,7 @@ class SGD(Optimizer):
         check_range("SGD", lr=(lr, 0, inf), momentum=(momentum, 0, inf),
                     weight_decay=(weight_decay, 0, inf))  # fmt: skip
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError(
+            raise ArgumentError(
                 f"SGD: nesterov needs a momentum and no dampening: {momentum}, {dampening}"
             )
         defaults = {

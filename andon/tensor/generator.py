@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd.engine import Tape
 from ..core.dtype import int64
-from ..core.errors import DTypeError, ShapeError, StateError
+from ..core.errors import ArgumentError, DTypeError, ShapeError, StateError
 from ..ops.random import Default, words
 from .device import Device, available
 from .tensor import Tensor, wrap
@@ -86,7 +86,7 @@ class Generator:
     def spawn(self, index: int) -> Generator:
         """Generator number `index` derived from this one's seed: independent of it and others."""
         if index < 0:
-            raise IndexError(f"spawn: index must be >= 0: {index}")
+            raise ArgumentError(f"spawn: index must be >= 0: {index}")
         seed = self.key.array[0]
         derived = words(np.array([seed, -1 - index]), 1)[0]  # offsets that no draw gets to
         return Generator(self.device).manual_seed(int(derived))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.errors import ShapeError
+from ...core.errors import ArgumentError, ShapeError
 from ...core.mode import no_grad
 from ...ops.decomposition import qr
 from ...ops.diagonals import tril
@@ -150,7 +150,7 @@ def orthogonal(
         raise ShapeError(f"orthogonal: a matrix expected: {weight.spec}")
     chosen = "matrix_exp" if orthogonal_map is None else orthogonal_map
     if chosen not in ("matrix_exp", "cayley") or not use_trivialization:
-        raise ValueError(
+        raise ArgumentError(
             f"orthogonal: only by matrix_exp or cayley, with trivialization: {orthogonal_map}"
         )
     return register_parametrization(module, name, Orthogonal(weight, chosen), unsafe=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.errors import ShapeError
+from ...core.errors import ArgumentError, ShapeError
 from ...ops.join import cat, stack
 from ...tensor.creation import full
 from ...tensor.tensor import Tensor, wrap
@@ -39,7 +39,9 @@ def pad_sequence(
 ) -> Tensor:
     """Stack sequences (Lᵢ, *) into (max L, B, *), or (B, max L, *) under `batch_first`."""
     if padding_side not in ("left", "right"):
-        raise ValueError(f"pad_sequence: padding_side must be 'left' or 'right': {padding_side!r}")
+        raise ArgumentError(
+            f"pad_sequence: padding_side must be 'left' or 'right': {padding_side!r}"
+        )
     if len(sequences) == 0:
         raise ShapeError("pad_sequence: expects at least one sequence: none given")
     longest, rest = max(len(s) for s in sequences), tuple(sequences[0].shape[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ...core.errors import ArgumentError
 from ..optimizer import Optimizer
 from .schedule import LRScheduler, one_each
 
@@ -20,7 +21,7 @@ class SWALR(LRScheduler):
         last_epoch: int = -1,
     ):
         if anneal_strategy not in ("cos", "linear") or anneal_epochs < 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"SWALR: anneal_strategy cos or linear, anneal_epochs >= 0: "
                 f"{anneal_strategy!r}, {anneal_epochs}"
             )

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from ...core.errors import StateError
+from ...core.errors import ArgumentError, StateError
 from ..optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -16,7 +16,7 @@ class ChainedScheduler(LRScheduler):
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
         if not schedulers:
-            raise ValueError("ChainedScheduler: expects at least one schedule: none given")
+            raise ArgumentError("ChainedScheduler: expects at least one schedule: none given")
         self.optimizer = schedulers[0].optimizer if optimizer is None else optimizer
         check_same_optimizer("ChainedScheduler", self.optimizer, schedulers)
         self._schedulers = list(schedulers)
@@ -45,7 +45,7 @@ class SequentialLR(LRScheduler):
         last_epoch: int = -1,
     ):
         if not schedulers or len(milestones) != len(schedulers) - 1:
-            raise ValueError(
+            raise ArgumentError(
                 f"SequentialLR: expects one milestone less than schedules: {len(milestones)}, "
                 f"{len(schedulers)}"
             )

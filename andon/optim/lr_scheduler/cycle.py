@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
+from ...core.errors import ArgumentError
 from ..optimizer import Group, Optimizer
 from .schedule import LRScheduler, one_each
 
@@ -27,7 +28,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         last_epoch: int = -1,
     ):
         if T_0 <= 0 or not isinstance(T_0, int) or T_mult < 1 or not isinstance(T_mult, int):
-            raise ValueError(
+            raise ArgumentError(
                 f"CosineAnnealingWarmRestarts: T_0 and T_mult must be ints > 0: {T_0}, {T_mult}"
             )
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
@@ -43,7 +44,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch is None:
             epoch = self.last_epoch + 1
         if epoch < 0:
-            raise ValueError(f"CosineAnnealingWarmRestarts: epoch must be >= 0: {epoch}")
+            raise ArgumentError(f"CosineAnnealingWarmRestarts: epoch must be >= 0: {epoch}")
         self.T_cur, self.T_i = epoch, self.T_0  # epochs since the last restart, and between
         while self.T_cur >= self.T_i:
             self.T_cur -= self.T_i
@@ -79,7 +80,7 @@ class CyclicLR(LRScheduler):
         last_epoch: int = -1,
     ):
         if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
-            raise ValueError(f"CyclicLR: not a mode, and there is no scale_fn: {mode!r}")
+            raise ArgumentError(f"CyclicLR: not a mode, and there is no scale_fn: {mode!r}")
         self.max_lrs = one_each(max_lr, optimizer, "max_lr")
         self.total_size = float(step_size_up + (step_size_down or step_size_up))
         self.step_ratio = step_size_up / self.total_size
@@ -151,12 +152,12 @@ class OneCycleLR(LRScheduler):
         if total_steps is None and epochs is not None and steps_per_epoch is not None:
             total_steps = epochs * steps_per_epoch
         if not isinstance(total_steps, int) or total_steps <= 0:
-            raise ValueError(
+            raise ArgumentError(
                 "OneCycleLR: expects total_steps, or epochs and steps_per_epoch, as ints > 0: "
                 f"{total_steps}, {epochs}, {steps_per_epoch}"
             )
         if not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
-            raise ValueError(
+            raise ArgumentError(
                 "OneCycleLR: pct_start must be in [0, 1], anneal_strategy 'cos' or 'linear': "
                 f"{pct_start}, {anneal_strategy!r}"
             )
@@ -179,7 +180,7 @@ class OneCycleLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         if self.last_epoch > self.total_steps:
-            raise ValueError(
+            raise ArgumentError(
                 f"OneCycleLR: step {self.last_epoch} of a schedule of {self.total_steps} steps"
             )
         ends = [end for end, _, _ in self.phases]
@@ -214,7 +215,7 @@ def phases(rise: float, total: int, three: bool) -> list[tuple]:
 
 def check_momentum(name: str, optimizer: Optimizer) -> None:
     if not {"momentum", "betas"} & set(optimizer.defaults):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: {type(optimizer).__name__} has no momentum: pass cycle_momentum=False"
         )
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from ...core.errors import ArgumentError
 from ..optimizer import Optimizer
 from .schedule import LRScheduler, one_each
 
@@ -87,7 +88,7 @@ class ConstantLR(LRScheduler):
         last_epoch: int = -1,
     ):
         if not 0 <= factor <= 1:
-            raise ValueError(f"ConstantLR: factor must be in [0, 1]: {factor}")
+            raise ArgumentError(f"ConstantLR: factor must be in [0, 1]: {factor}")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -113,9 +114,9 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ):
         if not 0 < start_factor <= 1:
-            raise ValueError(f"LinearLR: start_factor must be in (0, 1]: {start_factor}")
+            raise ArgumentError(f"LinearLR: start_factor must be in (0, 1]: {start_factor}")
         if not 0 <= end_factor <= 1:
-            raise ValueError(f"LinearLR: end_factor must be in [0, 1]: {end_factor}")
+            raise ArgumentError(f"LinearLR: end_factor must be in [0, 1]: {end_factor}")
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)

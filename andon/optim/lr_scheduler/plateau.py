@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...core.errors import ArgumentError
 from ..optimizer import Optimizer
 from .schedule import LRScheduler, one_each
 
@@ -29,9 +30,9 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ):
         if factor >= 1:
-            raise ValueError(f"ReduceLROnPlateau: factor must be below 1: {factor}")
+            raise ArgumentError(f"ReduceLROnPlateau: factor must be below 1: {factor}")
         if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ValueError(
+            raise ArgumentError(
                 "ReduceLROnPlateau: mode must be 'min' or 'max', threshold_mode 'rel' or 'abs': "
                 f"{mode!r}, {threshold_mode!r}"
             )

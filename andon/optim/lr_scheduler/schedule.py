@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...core.errors import DTypeError, StateError
+from ...core.errors import ArgumentError, DTypeError, StateError
 from ..optimizer import Optimizer
 
 
@@ -84,5 +84,5 @@ def one_each(given: Any, optimizer: Optimizer, name: str) -> list:
     if not isinstance(given, (list, tuple)):
         return [given] * groups
     if len(given) != groups:
-        raise ValueError(f"{name}: expects one value or {groups}: {len(given)}")
+        raise ArgumentError(f"{name}: expects one value or {groups}: {len(given)}")
     return list(given)
