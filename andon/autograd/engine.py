@@ -20,7 +20,7 @@ from ..core.dtype import dtype
 from ..core.errors import GradientError
 from ..core.memory import Memory
 from ..core.mode import mode
-from ..core.op import Interpreters, Op, Value, ancestors, clock, op, run_on_arrays, using
+from ..core.op import Interpreters, Op, Value, ancestors, clock, interpreters, item, using
 from ..core.spec import Spec
 from ..ops.movement import sum_to
 
@@ -63,12 +63,6 @@ class Node(Value):
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
-
-
-@op
-def item(values, *, index):
-    """Output number `index` of an op with several outputs."""
-    return values[index]
 
 
 def saved_by(node: Node) -> Any:
@@ -344,7 +338,7 @@ def run_backward(
     try:
         if create_graph:
             return Tape.passes[1](targets, free).run(roots, seeds)
-        with using(run_on_arrays):
+        with using(interpreters.arrays):
             return Tape.passes[0](targets, free).run(roots, [seed.array for seed in seeds])
     finally:
         mode.grad = before

@@ -26,9 +26,9 @@ import numpy as np
 
 from ..core.errors import GradientError
 from ..core.mode import mode, no_grad
-from ..core.op import Interpreters, Op, using
+from ..core.op import Interpreters, Op, item, using
 from ..core.spec import Spec, spec_of
-from .engine import Node, Tape, item
+from .engine import Node, Tape
 
 
 class Context:

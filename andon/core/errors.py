@@ -5,6 +5,7 @@
     ├── ArgumentError     an option out of its range or choices          (a ValueError)
     ├── DTypeError        a dtype an operation is not defined for        (a TypeError)
     ├── DeviceError       a device that is absent, or operands apart     (a RuntimeError)
+    ├── CompileError      a kernel that did not compile                  (a RuntimeError)
     ├── IndexingError     an index out of range or of the wrong kind     (an IndexError)
     ├── GradientError     a gradient that does not exist or is stale     (a RuntimeError)
     ├── GraphError        what cannot be recorded as a graph             (a RuntimeError)
@@ -37,6 +38,10 @@ class DTypeError(AndonError, TypeError, RuntimeError):
 
 class DeviceError(AndonError, RuntimeError):
     """A device that does not exist here, or operands on different devices."""
+
+
+class CompileError(AndonError, RuntimeError):
+    """A kernel's text that the compiler refused, or a compiler that failed or hung."""
 
 
 class IndexingError(AndonError, IndexError):

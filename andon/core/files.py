@@ -4,6 +4,7 @@
 to disk and renamed over `path` when the block ends well. Whatever goes wrong before that (a
 full disk, an exception, Ctrl-C) leaves the old file as it was and no temporary file behind.
 Everything in andon that writes goes through here. Rests on `os.replace`, which is atomic.
+`cache_folder()` is where andon keeps what it can make or fetch again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from .errors import ArgumentError
@@ -56,6 +58,13 @@ def write_atomically(path: PathLike, write: Callable[[IO[bytes]], object]) -> No
     """Call `write(file)` on a binary file that then takes the place of `path`: all or nothing."""
     with replacing(path) as file:
         write(file)
+
+
+def cache_folder() -> Path:
+    """`ANDON_CACHE`, else `andon` in the user's cache: `XDG_CACHE_HOME`, else `~/.cache`."""
+    if own := os.environ.get("ANDON_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "andon"
 
 
 def _permissions(target: str) -> int | None:

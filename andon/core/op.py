@@ -22,20 +22,26 @@ from typing import Any
 
 import numpy as np
 
-from .dtype import DType, dtype, result_type
+from .dtype import DType, dtype, dtype_of_number, result_type
 from .spec import Spec, broadcast_shapes
 
 Interpreter = Callable[["Op", tuple, dict], Any]
 
 
 class Interpreters(threading.local):
-    """The interpreter in force, per thread. `tensor` installs the eager one."""
+    """The interpreters in force, per thread: of ops on what people write, and on arrays.
+
+    `tensor` installs the eager one, which hands the arrays of tensors on to `arrays`. While a
+    program is being recorded, that is a recorder.
+    """
 
     default: Interpreter
     run: Interpreter
+    arrays: Interpreter
 
     def __init__(self) -> None:
         self.run = Interpreters.default
+        self.arrays = run_on_arrays
 
 
 def run_on_arrays(op: Op, inputs: tuple, attrs: dict) -> Any:
@@ -58,6 +64,9 @@ def using(interpreter: Interpreter):
         yield
     finally:
         interpreters.run = before
+
+
+registry: dict[str, Op] = {}  # every op by its name, for graphs that are read from text
 
 
 class Op:
@@ -93,6 +102,7 @@ class Op:
         self.view, self.c = view, c
         self.reads: list[tuple[int, ...]] = []
         self.differentiable = False
+        registry[self.name] = self
 
     def __call__(self, *args, **kwargs):
         if "out" in kwargs:
@@ -168,6 +178,12 @@ def op(reference: Callable | None = None, **options: Any) -> Any:
     if reference is None:
         return lambda reference: Op(reference, **options)
     return Op(reference, **options)
+
+
+@op
+def item(values, *, index):
+    """Output number `index` of an op with several outputs."""
+    return values[index]
 
 
 clock = count()  # when each value was made
@@ -279,14 +295,18 @@ def elementwise(
     return decorate
 
 
-def elementwise_spec(op: Op, specs: tuple[Spec, ...], result: DType | None) -> Spec:
-    """The broadcast shape, in the promoted dtype."""
-    shape = broadcast_shapes(*(s.shape for s in specs), op=op.name)
+def elementwise_spec(op: Op, specs: tuple[Any, ...], result: DType | None) -> Spec:
+    """The broadcast shape, in the promoted dtype. Operands may be Python numbers."""
+    shape = broadcast_shapes(*(s.shape for s in specs if isinstance(s, Spec)), op=op.name)
     if result is not None:
         return Spec(shape, result)
-    stand_ins = tuple(np.empty((0,) if s.shape else (), s.dtype.numpy) for s in specs)
+    stand_ins = [
+        np.empty((0,) if s.shape else (), s.dtype.numpy) if isinstance(s, Spec) else s
+        for s in specs
+    ]
     promoted = op.promote(stand_ins) if op.promote else stand_ins
-    return Spec(shape, dtype(promoted[-1].dtype))
+    found = [x.dtype for x in promoted if hasattr(x, "dtype")]
+    return Spec(shape, dtype(found[-1]) if found else dtype_of_number(specs[-1]))
 
 
 def add_partials(op: Op, rules: tuple) -> None:

@@ -291,6 +291,13 @@ def check_mask(mask, x, before):
 # The base of a view that was changed in place
 
 
+class Recipe(tuple):
+    """View ops from a base to a view; compared by identity, so that it can be an attribute."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
 def follow(x, recipe):
     """The view of array x that a recipe of view ops leads to."""
     for step, attrs, output in recipe:

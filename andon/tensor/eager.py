@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..autograd.engine import Node, item
+from ..autograd.engine import Node
 from ..core.errors import AndonError, DTypeError, IndexingError, ShapeError
 from ..core.mode import mode
-from ..core.op import Op
+from ..core.op import Op, item
 from ..core.spec import spec_of
 from .tensor import Tensor, wrap
 from .views import link, replay

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.engine import Node, item
-from ..core.op import Op
+from ..autograd.engine import Node
+from ..core.op import Op, item
 from ..core.spec import spec_of
-from ..ops.index import write
+from ..ops.index import Recipe, write
 
 
 def link(view: Any, op: Op, x: Any, attrs: dict, index: int | None = None) -> None:
@@ -100,10 +100,3 @@ def write_node(base: Any, view: Any, part: Node | None) -> Node:
     node = Node(write, (base.node, part), attrs, array.shape, array.dtype)
     node.saved = (None, spec_of(array), spec_of(view.array))
     return node
-
-
-class Recipe(tuple):
-    """View ops from a base to a view; compared by identity, so that it can be an attribute."""
-
-    __hash__ = object.__hash__
-    __eq__ = object.__eq__
