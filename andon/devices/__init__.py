@@ -1,0 +1,1 @@
+"""Devices: what turns the text of a kernel into something that runs."""
