@@ -29,19 +29,19 @@ class Symbol(Methods, Value):
     inputs  symbols, Python numbers, and None for operands that are absent
     name    what it is called in the text; None: the text finds a name
     const   the elements, if it is a constant
-    where   (file, line) of the user's code that made it
+    line    (file, line) of the user's code that made it
 
     Of an op with several outputs, shape and dtype are tuples of theirs; each output is an `item`.
     """
 
-    __slots__ = ("const", "name", "where")
+    __slots__ = ("const", "line", "name")
     __array_ufunc__ = None  # so that `array * symbol` asks the symbol
 
     def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
         super().__init__(op, inputs, attrs, shape, dtype)
         self.const: np.ndarray | None = None
         self.name: str | None = None
-        self.where: tuple[str, int] | None = None
+        self.line: tuple[str, int] | None = None
 
     @property
     def spec(self) -> Any:

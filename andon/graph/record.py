@@ -45,14 +45,14 @@ def emit(op: Op, operands: tuple, attrs: dict, where: Any = None) -> Symbol:
     else:
         shapes, dtypes = zip(*((tuple(s.shape), s.dtype.numpy) for s in found), strict=True)
         node = Symbol(op, operands, attrs, shapes, dtypes)
-    node.where = where or user_line()
+    node.line = where or user_line()
     return node
 
 
 def output(node: Symbol, index: int) -> Symbol:
     """Output number `index` of an op with several."""
     symbol = Symbol(item, (node,), {"index": index}, node.shape[index], node.dtype[index])
-    symbol.where = node.where
+    symbol.line = node.line
     return symbol
 
 

@@ -57,9 +57,9 @@ def rebuilt(value: Symbol, new: dict[Symbol, Any]) -> Symbol:
         return value
     if value.op is item:
         made = Symbol(item, inputs, value.attrs, value.shape, value.dtype)
-        made.where = value.where
+        made.line = value.line
     else:
-        made = emit(value.op, inputs, value.attrs, value.where)  # type: ignore[arg-type]
+        made = emit(value.op, inputs, value.attrs, value.line)  # type: ignore[arg-type]
     made.name = value.name
     return made
 
@@ -69,8 +69,8 @@ def attribute(found: Any, value: Symbol) -> None:
     stack = [x for x in (found if isinstance(found, tuple) else (found,)) if isinstance(x, Symbol)]
     while stack:
         made = stack.pop()
-        if made.order > value.order and made.where is not value.where:
-            made.where = value.where
+        if made.order > value.order and made.line is not value.line:
+            made.line = value.line
             stack += made.operands
     if isinstance(found, Symbol) and found.name is None:
         found.name = value.name
@@ -111,7 +111,7 @@ def dump(graph: Graph, number: int, name: str) -> None:
 
 def consumers(graph: Graph) -> dict[Symbol, int]:
     """How often each value is read, by others or as an output."""
-    counts = {v: 0 for v in graph.values}
+    counts = dict.fromkeys(graph.values, 0)
     for x in all_reads(graph):
         counts[x] += 1
     return counts

@@ -59,8 +59,8 @@ def statement(value: Symbol, names: dict[Symbol, str], lines: bool) -> str:
     else:
         left = f"%{names[value]}: {value.spec}"
     text = f"{left} = {call(value.op, value.inputs, value.attrs, names)}"
-    if lines and value.where:
-        text += f"  # {value.where[0].rpartition('/')[2]}:{value.where[1]}"
+    if lines and value.line:
+        text += f"  # {value.line[0].rpartition('/')[2]}:{value.line[1]}"
     return text
 
 
@@ -111,7 +111,7 @@ def names_of(graph: Graph) -> dict[Symbol, Any]:
     names: dict[Symbol, Any] = {x: fresh(x.name or "input", taken) for x in graph.inputs}
     items = {(v.inputs[0], v.attrs["index"]): v for v in graph.values if v.op is item}
     stated = [v for v in graph.values if v not in names and v.op is not item]
-    for _, group in groupby(stated, key=lambda v: v.where or v):
+    for _, group in groupby(stated, key=lambda v: v.line or v):
         line = list(group)
         for value in line:
             name = value.name or (assigned(value) if value is line[-1] else None)
@@ -130,7 +130,7 @@ def name_outputs(
     for i in range(len(node.dtype)):
         own = items.get((node, i))
         if i:
-            found.append(fresh((own.name if own else None) or name, taken))
+            found.append(fresh(getattr(own, "name", None) or name, taken))
         if own is not None:
             names[own] = found[i]
     return tuple(found)
@@ -138,7 +138,7 @@ def name_outputs(
 
 def assigned(value: Symbol) -> str | None:
     """The variable that the line which made `value` assigns to."""
-    match = ASSIGNED.match(linecache.getline(*value.where)) if value.where else None
+    match = ASSIGNED.match(linecache.getline(*value.line)) if value.line else None
     return match.group(1) if match else None
 
 
