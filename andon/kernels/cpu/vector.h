@@ -147,6 +147,7 @@ INLINE void vi_store(int32_t *p, vi x) { *(vi_anywhere *)p = x; }
 VECTOR_OPERATIONS(vf, float, vi, LANES, EACH_VF)
 VECTOR_OPERATIONS(vd, double, vl, VD_LANES, EACH_VD)
 
+INLINE int vi_any(vi x) { ACROSS_LANES(x, LANES, EACH_VF, x | y) } /* nonzero if any lane is */
 INLINE vf vf_abs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 INLINE vd vd_abs(vd x) { return (vd)((vl)x & INT64_MAX); }
 INLINE vf vf_copysign(vf x, vf sign) { return vf_where(vi_set(0x7fffffff), x, sign); }

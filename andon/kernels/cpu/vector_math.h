@@ -1,7 +1,9 @@
-/* Functions of vectors: float32 to 2 units in the last place, float64 through libm.
+/* Functions of vectors: float32 to about 2 units in the last place, float64 through libm.
  *
- * All are without branches, for every input: infinities, NaN, denormal arguments and results. The
- * polynomials are minimax fits, their coefficients rounded to float one after the other. Between
+ * For every input: infinities, NaN, denormal arguments and results. Largest errors seen, in units: exp
+ * 0.9, exp2 1.1, expm1 1.5, log 0.9, log1p 1.5, tanh 1.5, erf 1.5, sin and cos 1.6, sigmoid 2.3; silu
+ * 2.6 and gelu 3 for x > -1. Far below zero, those two lose the bits that rounding their exponent's
+ * argument costs; what is left there is next to nothing. The polynomials are minimax fits, their coefficients rounded to float one after the other. Between
  * compilers and targets the last bit may differ, as multiply and add are fused where there is FMA. */
 #ifndef ANDON_VECTOR_MATH_H
 #define ANDON_VECTOR_MATH_H
@@ -31,22 +33,30 @@ INLINE vf vf_scale(vf y, vi n)
 #endif
 }
 
-/* (e^r - 1 - r) / r^2 on |r| <= ln(2)/2. */
-INLINE vf exp_polynomial(vf r)
+/* e^r - 1 for r = high - low in |r| <= ln(2)/2. The linear term is added in its two parts, so that
+ * rounding their difference costs nothing. */
+INLINE vf expm1_of_rest(vf high, vf low)
 {
-    vf p = 1.38204684e-3f * r + 8.36925022e-3f;
-    p = p * r + 4.16682847e-2f;
-    p = p * r + 1.66665167e-1f;
-    return p * r + 4.99999940e-1f;
+    vf r = high - low;
+    vf p = 1.38722092e-3f * r + 8.36687628e-3f;
+    p = p * r + 4.16674279e-2f;
+    p = p * r + 1.66665420e-1f;
+    p = p * r + 4.99999970e-1f;
+    return high + (r * r * p - low);
 }
 
-/* x = n ln 2 + r, so e^x = 2^n e^r. Past the clamps the result is 0 or infinite. */
+/* x = n ln 2 + r: n, and e^r - 1. */
+INLINE vf expm1_without_exponent(vf x, vf *n)
+{
+    *n = vf_round_small(x * LOG2_E);
+    return expm1_of_rest(x - *n * LN2_HIGH, *n * LN2_LOW);
+}
+
+/* e^x = 2^n e^r. Past the clamps the result is 0 or infinite. */
 INLINE vf vf_exp(vf x)
 {
-    x = vf_max(vf_min(x, vf_set(89.0f)), vf_set(-104.0f));
-    vf n = vf_round_small(x * LOG2_E);
-    vf r = x - n * LN2_HIGH - n * LN2_LOW;
-    return vf_scale(r * r * exp_polynomial(r) + r + 1.0f, vi_from_vf(n));
+    vf n, t = expm1_without_exponent(vf_max(vf_min(x, vf_set(89.0f)), vf_set(-104.0f)), &n);
+    return vf_scale(1.0f + t, vi_from_vf(n));
 }
 
 /* 2^x. */
@@ -54,22 +64,15 @@ INLINE vf vf_exp2(vf x)
 {
     x = vf_max(vf_min(x, vf_set(128.0f)), vf_set(-151.0f));
     vf n = vf_round_small(x), r = (x - n) * 0.693147182f;
-    return vf_scale(r * r * exp_polynomial(r) + r + 1.0f, vi_from_vf(n));
+    return vf_scale(1.0f + expm1_of_rest(r, vf_set(0.0f)), vi_from_vf(n));
 }
 
 /* e^x - 1 = 2^n (e^r - 1) + (2^n - 1), computed for n - 1 and doubled, as 2^128 is no float. */
 INLINE vf vf_expm1(vf x)
 {
-    vf y = vf_max(vf_min(x, vf_set(89.0f)), vf_set(-20.0f));
-    vf n = vf_round_small(y * LOG2_E);
-    vf r = y - n * LN2_HIGH - n * LN2_LOW;
-    vf p = 1.97677509e-4f * r + 1.39332283e-3f;
-    p = p * r + 8.33354052e-3f;
-    p = p * r + 4.16664854e-2f;
-    p = p * r + 1.66666657e-1f;
-    p = p * r + 0.5f;
+    vf n, t = expm1_without_exponent(vf_max(vf_min(x, vf_set(89.0f)), vf_set(-20.0f)), &n);
     vf power = (vf)((vi_from_vf(n) + 126) << 23);
-    vf half = power * (r * r * p + r) + (power - 0.5f);
+    vf half = power * t + (power - 0.5f);
     return vf_copysign(half + half, x);
 }
 
@@ -118,9 +121,9 @@ INLINE vf vf_log(vf x)
 INLINE vf vf_log1p(vf x)
 {
     vf u = 1.0f + x, m;
-    vf lost = vf_where(u < 0x1p24f, x - (u - 1.0f), vf_set(0.0f));
     vi e = split_exponent(u, &m);
-    vf fraction = m - 1.0f + lost * (vf)((127 - e) << 23);
+    vf lost = (x - (u - 1.0f)) * (vf)((127 - e) << 23);
+    vf fraction = m - 1.0f + vf_where(u < 0x1p24f, lost, vf_set(0.0f));
     vf result = log_of_parts(vf_where(e == 0, x, fraction), vf_from_vi(e));
     return vf_where(vf_abs(x) < 0x1p-24f, x, at_edges_of_log(u, result));
 }
@@ -132,11 +135,17 @@ INLINE vf vf_sigmoid(vf x)
     return vf_where(x < 0.0f, e, vf_set(1.0f)) / (1.0f + e);
 }
 
-/* tanh |x| = (1 - e^-2|x|) / (1 + e^-2|x|). */
+/* An odd polynomial up to 0.55; above, 1 - 2E / (1 + E) with E = e^-2|x|. */
 INLINE vf vf_tanh(vf x)
 {
-    vf t = vf_expm1(-2.0f * vf_abs(x));
-    return vf_copysign(t / (2.0f + t), x);
+    vf e = vf_exp(-2.0f * vf_abs(x));
+    vf large = 1.0f - (e + e) / (1.0f + e);
+    vf t = vf_abs(x), s = x * x;
+    vf p = -6.16961345e-3f * s + 2.10003760e-2f;
+    p = p * s - 5.38357571e-2f;
+    p = p * s + 1.33324370e-1f;
+    p = p * s - 3.33333135e-1f;
+    return vf_copysign(vf_where(t < 0.55f, p * (s * t) + t, large), x);
 }
 
 /* x sigmoid(x). */
@@ -200,7 +209,7 @@ static __attribute__((noinline, unused)) vf by_lane(float function(float), vf x)
 
 INLINE vf vf_sin(vf x)
 {
-    if (vf_max_lanes(vf_abs(x)) > TRIGONOMETRIC_LIMIT) return by_lane(sinf, x);
+    if (vi_any(vf_abs(x) > TRIGONOMETRIC_LIMIT)) return by_lane(sinf, x);
     vi quadrant;
     vf r = reduce_quadrant(x, &quadrant);
     return sin_in_quadrant(r, quadrant);
@@ -208,7 +217,7 @@ INLINE vf vf_sin(vf x)
 
 INLINE vf vf_cos(vf x)
 {
-    if (vf_max_lanes(vf_abs(x)) > TRIGONOMETRIC_LIMIT) return by_lane(cosf, x);
+    if (vi_any(vf_abs(x) > TRIGONOMETRIC_LIMIT)) return by_lane(cosf, x);
     vi quadrant;
     vf r = reduce_quadrant(x, &quadrant);
     return sin_in_quadrant(r, quadrant + 1);
