@@ -20,7 +20,7 @@ from ..core.dtype import dtype
 from ..core.errors import GradientError
 from ..core.memory import Memory
 from ..core.mode import mode
-from ..core.op import Interpreters, Op, Value, ancestors, clock, interpreters, item, using
+from ..core.op import Interpreters, Op, Symbolic, Value, ancestors, clock, interpreters, item, using
 from ..core.spec import Spec
 from ..ops.movement import sum_to
 
@@ -177,7 +177,7 @@ class Pass:
     def add(self, x: Value, g: Any) -> None:
         """Add `g` to the gradient of `x`, summed over what broadcasting had repeated."""
         if g.shape != x.shape or g.dtype is not x.dtype:
-            g = sum_to.reference(np.asarray(g), shape=x.shape, dtype=dtype(x.dtype))
+            g = sum_to.apply(as_array(g), shape=x.shape, dtype=dtype(x.dtype))
         before = self.grads.get(x)
         if before is None:  # as `first`, spelled out: this is the hot path
             if not self.targets or x in self.wanted:
@@ -187,7 +187,7 @@ class Pass:
             before += g
         else:
             self.grads[x] = before + g
-            if x.shape:
+            if x.shape and interpreters.recorder is None:
                 self.owned.add(x)
 
     def first(self, x: Value, g: Any) -> Any:
@@ -199,7 +199,7 @@ class Pass:
 
     def call_hooks(self, node: Node, g: Any) -> Any:
         with using(Interpreters.default):  # hooks are given tensors, and compute with them
-            return through_hooks(node, Tape.tensor(np.array(g))).array
+            return through_hooks(node, Tape.tensor(copied(g))).array
 
     def arrive(self, leaf: Node, g: Any) -> None:
         """Add to the leaf's `.grad`, which must not share memory with any other gradient."""
@@ -210,7 +210,17 @@ class Pass:
             add_to_grad(tensor, g)
             return
         alone = type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= ALONE
-        tensor.grad = Tape.tensor(g if alone else np.array(g))
+        tensor.grad = Tape.tensor(g if alone else copied(g))
+
+
+def as_array(g: Any) -> Any:
+    """A gradient that may be a number of NumPy's as an array."""
+    return np.asarray(g) if isinstance(g, np.generic) else g
+
+
+def copied(g: Any) -> Any:
+    """The elements of a gradient in memory of their own."""
+    return g.copy() if isinstance(g, Symbolic) else np.array(g)
 
 
 class TensorPass(Pass):
@@ -227,7 +237,7 @@ class TensorPass(Pass):
         return [self.revive(x, nodes[i]) for i, x in enumerate(saved)]
 
     def revive(self, x: Any, node: Node | None) -> Any:
-        if isinstance(x, np.ndarray):
+        if isinstance(x, (np.ndarray, Symbolic)):
             return Tape.tensor(x, node)
         if isinstance(x, list):  # the outputs of an op with several
             return [None if a is None else Tape.tensor(a) for a in x]
@@ -248,8 +258,8 @@ class TensorPass(Pass):
         return [grads.get(x) for x in node.inputs]
 
     def add(self, x: Value, g: Any) -> None:
-        if isinstance(g, (np.ndarray, np.generic)):
-            g = Tape.tensor(np.asarray(g))
+        if isinstance(g, (np.ndarray, np.generic, Symbolic)):
+            g = Tape.tensor(as_array(g))
         if tuple(g.shape) != x.shape or g.dtype.numpy != x.dtype:
             g = sum_to(g, shape=x.shape, dtype=dtype(x.dtype))
         before = self.grads.get(x)
@@ -284,7 +294,8 @@ def through_hooks(node: Node, g: Any) -> Any:
 
 def add_to_grad(tensor: Any, g: Any) -> None:
     """Add the array `g` to the elements of `tensor.grad`, which is not None."""
-    np.add(tensor.grad.array, g, out=tensor.grad.array)
+    total = tensor.grad.elements()
+    total += g
     tensor.grad.memory.touch()
 
 

@@ -28,7 +28,7 @@ from ..core.errors import GradientError
 from ..core.mode import mode, no_grad
 from ..core.op import Interpreters, Op, item, using
 from ..core.spec import Spec, spec_of
-from .engine import Node, Tape
+from .engine import Node, Tape, as_array
 
 
 class Context:
@@ -94,7 +94,7 @@ class Context:
         spec = self._outputs[i]
         if g is None and self._materialize and spec is not None:
             g = np.zeros(spec.shape, spec.dtype.numpy)
-        return g if g is None or is_tensor(g) else Tape.tensor(np.asarray(g))
+        return g if g is None or is_tensor(g) else Tape.tensor(as_array(g))
 
 
 def is_tensor(x: Any) -> bool:

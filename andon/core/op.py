@@ -14,7 +14,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from itertools import count
 from operator import attrgetter
 from types import MethodType
@@ -28,20 +28,28 @@ from .spec import Spec, broadcast_shapes
 Interpreter = Callable[["Op", tuple, dict], Any]
 
 
+class Symbolic:
+    """The base of what stands in for arrays while a program is recorded: see `graph/trace`."""
+
+    __slots__ = ()
+
+
 class Interpreters(threading.local):
     """The interpreters in force, per thread: of ops on what people write, and on arrays.
 
     `tensor` installs the eager one, which hands the arrays of tensors on to `arrays`. While a
-    program is being recorded, that is a recorder.
+    program is being recorded, `recorder` is what records it.
     """
 
     default: Interpreter
     run: Interpreter
     arrays: Interpreter
+    recorder: Any
 
     def __init__(self) -> None:
         self.run = Interpreters.default
         self.arrays = run_on_arrays
+        self.recorder = None
 
 
 def run_on_arrays(op: Op, inputs: tuple, attrs: dict) -> Any:
@@ -53,6 +61,18 @@ def run_on_arrays(op: Op, inputs: tuple, attrs: dict) -> Any:
 
 Interpreters.default = staticmethod(run_on_arrays)
 interpreters = Interpreters()
+
+
+def each_call(method: Callable) -> Callable:
+    """Decorator for what Python does apart from tensors: recorded programs do it at each call."""
+
+    @wraps(method)
+    def now_and_later(*args: Any, **kwargs: Any) -> Any:
+        if interpreters.recorder is None:
+            return method(*args, **kwargs)
+        return interpreters.recorder.effect(lambda: method(*args, **kwargs))
+
+    return now_and_later
 
 
 @contextmanager

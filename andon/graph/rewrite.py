@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core.errors import AndonError, GraphError
 from ..core.op import item, using
-from .ir import Graph, Symbol, constant
+from .ir import Graph, Symbol, between, constant, placeholder
 from .record import emit, record
 
 Pass = Callable[[Graph], Graph]
@@ -121,3 +121,14 @@ def all_reads(graph: Graph) -> Iterable[Symbol]:
     for value in graph.values:
         yield from value.operands
     yield from graph.outputs
+
+
+def extract(inputs: Sequence[Symbol], outputs: Sequence[Symbol], name: str) -> Graph:
+    """The graph that leads from `inputs`, which may be any values, to `outputs`."""
+    new: dict[Symbol, Symbol] = {}
+    for x in inputs:
+        new[x] = placeholder(x.spec, x.name)
+    for value in between(inputs, outputs):
+        if value not in new:
+            new[value] = rebuilt(value, new)
+    return Graph([new[x] for x in inputs], [new[y] for y in outputs], name)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..core.dtype import bfloat16, dtype, float16, float32, float64
 from ..core.errors import DTypeError, MissingNameError, StateError
+from ..core.op import interpreters
 from ..tensor.creation import empty_like
 from ..tensor.device import available
 from ..tensor.interchange import parse_to
@@ -68,6 +69,8 @@ class Module(Hooks, State):
             or self._backward_pre_hooks
         ):
             return call_with_hooks(self, args, kwargs)
+        if interpreters.recorder is not None:
+            interpreters.recorder.meet_module(self)
         return self.forward(*args, **kwargs)
 
     # Attributes

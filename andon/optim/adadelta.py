@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import ArgumentError
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class Adadelta(Optimizer):
@@ -62,7 +62,7 @@ class Adadelta(Optimizer):
         delta *= d
         np.multiply(delta, delta, out=s)
         mix(u, s, rho)
-        delta *= float(group["lr"])
+        delta *= rate(group)
         p -= delta
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tensor.tensor import Tensor
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class Adagrad(Optimizer):
@@ -60,5 +60,5 @@ class Adagrad(Optimizer):
         np.sqrt(v, out=s)
         s += group["eps"]
         np.divide(d, s, out=s)
-        s *= float(group["lr"]) / (1 + (t - 1) * group["lr_decay"])
+        s *= rate(group) / (1 + (t - 1) * group["lr_decay"])
         p -= s

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 def moments(g: np.ndarray, m: np.ndarray, v: np.ndarray, beta1: float, beta2: float) -> None:
@@ -79,7 +78,7 @@ class Adam(Optimizer):
         v: np.ndarray,
         largest: np.ndarray | None = None,
     ) -> None:
-        lr, decay, (beta1, beta2) = float(group["lr"]), group["weight_decay"], group["betas"]
+        lr, decay, (beta1, beta2) = rate(group), group["weight_decay"], group["betas"]
         decoupled = group["decoupled_weight_decay"]
         d = descent(group, p, g, 0 if decoupled else decay)
         if decoupled and decay:
@@ -89,7 +88,7 @@ class Adam(Optimizer):
             np.maximum(largest, v, out=largest)
             v = largest
         # lr m̂ / (√v̂ + ε), with the corrections taken out of the arrays
-        root = math.sqrt(1 - beta2**t)
+        root = (1 - beta2**t) ** 0.5
         s = np.sqrt(v, out=scratch(p))
         s += group["eps"] * root
         np.divide(m, s, out=s)

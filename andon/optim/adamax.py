@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class Adamax(Optimizer):
@@ -55,5 +55,5 @@ class Adamax(Optimizer):
         u *= beta2
         np.maximum(u, s, out=u)
         np.divide(m, u, out=s)
-        s *= float(group["lr"]) / (1 - beta1**t)
+        s *= rate(group) / (1 - beta1**t)
         p -= s

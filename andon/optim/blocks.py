@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from ..core.op import Symbolic
+
 Row = Sequence[np.ndarray]  # a parameter, its gradient, its state
 Rule = Callable[..., None]
 
@@ -25,6 +27,9 @@ def sweep(rule: Rule, rows: Iterable[Row]) -> None:
     size = 0
     for row in rows:
         n = row[0].size
+        if isinstance(row[1], Symbolic):
+            rule(*row)
+            continue
         if n > SMALL and all(x.flags.c_contiguous for x in row):
             in_blocks(rule, row)
             continue
@@ -73,6 +78,8 @@ _scratch = Scratch()
 
 def scratch(like: np.ndarray, number: int = 0) -> np.ndarray:
     """Work array `number` in the length and dtype of a block. Its elements are arbitrary."""
+    if isinstance(like, Symbolic):
+        return like.copy()
     key = (like.dtype, number)
     array = _scratch.arrays.get(key)
     if array is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class Lion(Optimizer):
@@ -40,7 +40,7 @@ class Lion(Optimizer):
         return ("exp_avg",)
 
     def update(self, group: Group, t: float, p: np.ndarray, g: np.ndarray, m: np.ndarray) -> None:
-        lr, (beta1, beta2), s = float(group["lr"]), group["betas"], scratch(p)
+        lr, (beta1, beta2), s = rate(group), group["betas"], scratch(p)
         d = descent(group, p, g, 0)
         if group["weight_decay"]:
             p *= 1 - lr * group["weight_decay"]

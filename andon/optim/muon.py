@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArgumentError, ShapeError
-from .optimizer import Group, Optimizer, check_range, gradient_of
+from .optimizer import Group, Optimizer, check_range, gradient_of, in_force, rate
 
 
 class Muon(Optimizer):
@@ -62,20 +62,21 @@ class Muon(Optimizer):
 
     def update_group(self, group: Group) -> None:
         """A matrix at a time, since orthogonalising needs the whole of it."""
+        group = in_force(group)
         for p in group["params"]:
             if p.grad is not None:
                 g, buffer = gradient_of(p), self.buffer(p, group)
-                self.update(group, None, p.array, g, buffer)
+                self.update(group, None, p.elements(), g, buffer)
                 p.memory.touch()
 
     def buffer(self, p: Any, group: Group) -> np.ndarray:
         state = self.state[p]
         if not state:
             state["momentum_buffer"] = self.start(p, group)["momentum_buffer"]
-        return state["momentum_buffer"].array
+        return state["momentum_buffer"].elements()
 
     def update(self, group: Group, t: Any, p: np.ndarray, g: np.ndarray, b: np.ndarray) -> None:
-        lr, momentum = float(group["lr"]), group["momentum"]
+        lr, momentum = rate(group), group["momentum"]
         b += (1 - momentum) * (g - b)
         u = g + momentum * (b - g) if group["nesterov"] else b
         u = orthogonal(u, group["ns_coefficients"], group["ns_steps"], group["eps"])
@@ -93,7 +94,7 @@ def orthogonal(
     a, b, c = coefficients
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x  # the smaller product
-    x = x / max(float(np.linalg.norm(x.astype(np.float64))), eps)
+    x = x / np.maximum(np.linalg.norm(x.astype(np.float64)), eps).astype(x.dtype)
     for _ in range(steps):
         square = x @ x.T
         x = a * x + (b * square + c * (square @ square)) @ x

@@ -11,7 +11,7 @@ import numpy as np
 from ..tensor.tensor import Tensor, wrap
 from .adam import moments
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class NAdam(Optimizer):
@@ -73,7 +73,7 @@ class NAdam(Optimizer):
         m: np.ndarray,
         v: np.ndarray,
     ) -> None:
-        (t, product), lr, decay = age, float(group["lr"]), group["weight_decay"]
+        (t, product), lr, decay = age, rate(group), group["weight_decay"]
         (beta1, beta2), decoupled = group["betas"], group["decoupled_weight_decay"]
         d = descent(group, p, g, 0 if decoupled else decay)
         if decoupled and decay:

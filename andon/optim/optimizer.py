@@ -21,6 +21,7 @@ import numpy as np
 
 from ..core.errors import ArgumentError, DTypeError, GradientError, ShapeError, StateError
 from ..core.mode import enable_grad, no_grad
+from ..core.op import Symbolic, interpreters
 from ..tensor.tensor import Handle, Tensor, wrap
 from .blocks import scratch, sweep
 
@@ -78,10 +79,9 @@ class Optimizer:
         state = self.state[p]
         if not state:
             state.update(self.start(p, group))
-        counter = state["step"].array
-        t = counter.item() + 1
-        counter.fill(t)
-        return t
+        counter = state["step"].elements()
+        counter += 1
+        return counter.astype(np.float64) if isinstance(counter, Symbolic) else counter.item()
 
     # A step
 
@@ -101,14 +101,16 @@ class Optimizer:
 
     def update_group(self, group: Group) -> None:
         """Update the parameters of a group, those of one dtype and age together."""
+        group = in_force(group)
         names = self.slots(group)
         batches: dict[tuple, list] = {}
         for p in group["params"]:
             if p.grad is not None:
                 g = gradient_of(p)
                 t = self.begin(p, group)
-                arrays = [self.state[p][name].array for name in names]
-                batches.setdefault((p.array.dtype, t), []).append((p.array, g, *arrays))
+                arrays = [self.state[p][name].elements() for name in names]
+                row = (p.elements(), g, *arrays)
+                batches.setdefault((row[0].dtype, t), []).append(row)
                 p.memory.touch()
         for (_, t), rows in batches.items():
             sweep(partial(self.update, group, t), rows)
@@ -208,7 +210,22 @@ def gradient_of(p: Tensor) -> np.ndarray:
     g: Any = p.grad
     if g.array.shape != p.array.shape:
         raise ShapeError(f"step: the gradient does not fit: {g.spec} for {p.spec}")
-    return g.array
+    return g.elements()
+
+
+def in_force(group: Group) -> Group:
+    """The group as a step reads it. In a recorded program its rate may change between calls."""
+    recorder = interpreters.recorder
+    if recorder is None:
+        return group
+    recorder.guard(lambda: {k: v for k, v in group.items() if k not in ("lr", "params")})
+    return {**group, "lr": recorder.number(lambda: float(group["lr"]))}
+
+
+def rate(group: Group) -> Any:
+    """The learning rate of a group, as a number."""
+    lr = group["lr"]
+    return lr if isinstance(lr, Symbolic) else float(lr)
 
 
 def descent(group: Group, p: np.ndarray, g: np.ndarray, decay: float) -> np.ndarray:

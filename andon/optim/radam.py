@@ -10,7 +10,7 @@ import numpy as np
 
 from .adam import moments
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class RAdam(Optimizer):
@@ -51,7 +51,7 @@ class RAdam(Optimizer):
     def update(
         self, group: Group, t: float, p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray
     ) -> None:
-        lr, decay, (beta1, beta2) = float(group["lr"]), group["weight_decay"], group["betas"]
+        lr, decay, (beta1, beta2) = rate(group), group["weight_decay"], group["betas"]
         decoupled = group["decoupled_weight_decay"]
         d = descent(group, p, g, 0 if decoupled else decay)
         if decoupled and decay:
@@ -65,7 +65,7 @@ class RAdam(Optimizer):
             np.sqrt(v, out=s)
             s += group["eps"]
             np.divide(m, s, out=s)
-            s *= lr * rectifier * math.sqrt(1 - beta2**t)
+            s *= lr * rectifier * (1 - beta2**t) ** 0.5
         p -= s
 
 

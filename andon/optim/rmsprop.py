@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class RMSprop(Optimizer):
@@ -75,7 +75,7 @@ class RMSprop(Optimizer):
             b = more[0]
             b *= group["momentum"]
             b += s
-            s = np.multiply(b, float(group["lr"]), out=s)
+            s = np.multiply(b, rate(group), out=s)
         else:
-            s *= float(group["lr"])
+            s *= rate(group)
         p -= s

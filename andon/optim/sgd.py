@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import ArgumentError
 from ..tensor.tensor import Tensor, wrap
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent
+from .optimizer import Group, Optimizer, check_range, descent, rate
 
 
 class SGD(Optimizer):
@@ -52,11 +52,11 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def begin(self, p: Tensor, group: Group) -> bool:
-        """Whether there is no momentum yet."""
+        """Whether this is the first momentum, which is not dampened."""
         if not group["momentum"] or self.state[p].get("momentum_buffer") is not None:
             return False
         self.state[p]["momentum_buffer"] = wrap(np.zeros(p.array.shape, p.array.dtype))
-        return True
+        return group["dampening"] != 0  # the one thing for which it matters
 
     def update(
         self, group: Group, first: bool, p: np.ndarray, g: np.ndarray, b: np.ndarray | None = None
@@ -72,5 +72,5 @@ class SGD(Optimizer):
                 d = s
             else:
                 d = b
-        np.multiply(d, float(group["lr"]), out=s)
+        np.multiply(d, rate(group), out=s)
         p -= s

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.dtype import DType, dtype_of_number, float64, get_default_dtype, int64, promote_types
 from ..core.dtype import dtype as as_dtype
 from ..core.errors import DTypeError, ShapeError
+from ..core.op import Symbolic, interpreters
 from ..core.spec import sizes_from
 from .device import available
 from .tensor import Tensor, wrap
@@ -37,7 +38,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         data = from_numpy(data)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(as_dtype(dtype))
-    return wrap(copy_of(data, dtype))
+    return from_array(copy_of(data, dtype))
 
 
 def asarray(
@@ -74,7 +75,9 @@ def from_dlpack(source: Any) -> Tensor:
 def copy_of(data: Any, wanted: Any) -> np.ndarray:
     """A fresh array of `data`, in the dtype wanted or PyTorch's choice for it."""
     if isinstance(data, Tensor):
-        data = data.array
+        data = data.elements()
+    if isinstance(data, Symbolic):
+        return data.astype(as_dtype(data.dtype if wanted is None else wanted).numpy)
     if isinstance(data, (np.ndarray, np.generic)):
         return np.array(data, as_dtype(data.dtype if wanted is None else wanted).numpy)
     try:
@@ -120,8 +123,11 @@ def check_fits(values: np.ndarray, to: DType, name: str) -> None:
 
 
 def from_array(array: np.ndarray, requires_grad: bool = False) -> Tensor:
-    """A tensor around `array`, a leaf to differentiate if asked."""
-    made = wrap(array)
+    """A tensor around `array`, a leaf to differentiate if asked.
+
+    While a program is recorded, what it makes is a constant of it.
+    """
+    made = wrap(array if interpreters.recorder is None else interpreters.recorder.constant(array))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -231,9 +237,9 @@ def logspace(
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """The identity matrix."""
-    made = zeros(n, n if m is None else m, dtype=dtype, device=device)
-    np.fill_diagonal(made.array, 1)
-    return made.requires_grad_() if requires_grad else made
+    available(device)
+    array = np.eye(n, m, dtype=_dtype(dtype, get_default_dtype()).numpy)
+    return from_array(array, requires_grad)
 
 
 def _dtype(given: Any, default: DType) -> DType:

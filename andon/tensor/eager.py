@@ -14,7 +14,7 @@ import numpy as np
 from ..autograd.engine import Node
 from ..core.errors import AndonError, DTypeError, IndexingError, ShapeError
 from ..core.mode import mode
-from ..core.op import Op, item
+from ..core.op import Op, Symbolic, interpreters, item
 from ..core.spec import spec_of
 from .tensor import Tensor, wrap
 from .views import link, replay
@@ -31,20 +31,24 @@ def eager(op: Op, inputs: tuple, attrs: dict) -> Any:
             plain = len(inputs) == 2 and type(b) is Tensor and b.base is None
             if plain and b.array.dtype is dtype:
                 return of_two(op, a, b, attrs)
+    return carry_out(op, inputs, attrs)
+
+
+def carry_out(op: Op, inputs: tuple, attrs: dict) -> Any:
+    """What `eager` does in general, on the arrays that the tensors have or are recorded by."""
     arrays, nodes, recorded = [], [], False
     for x in inputs:
         if isinstance(x, Tensor):
             if x.base is not None and x.base.node is not x.seen:
                 replay(x)
-            arrays.append(x.array)
+            arrays.append(x.array if interpreters.recorder is None else x.elements())
             nodes.append(x.node)
             recorded = recorded or x.node is not None
         else:
             arrays.append(operand(x, op))
             nodes.append(None)
     try:
-        promoted = arrays if op.promote is None else op.promote(arrays)
-        y = op.kernel(*promoted, **attrs) if attrs else op.kernel(*promoted)
+        y = interpreters.arrays(op, tuple(arrays), attrs)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
         explain(op, inputs, attrs, error)
     recorded = recorded and mode.grad and op.differentiable
@@ -109,7 +113,7 @@ def operand(x: Any, op: Op) -> Any:
     """
     if isinstance(x, np.generic):
         return x.item()
-    if isinstance(x, (bool, int, float, np.ndarray)) or (x is None and op.promote is None):
+    if isinstance(x, (bool, int, float, np.ndarray, Symbolic)) or (x is None and op.promote is None):
         return x
     raise DTypeError(f"{op}: expects tensors or numbers: {type(x).__name__}")
 

@@ -18,6 +18,7 @@ from ..core.dtype import DType, dtype, get_default_dtype
 from ..core.errors import DTypeError, GradientError, MissingNameError, ShapeError
 from ..core.memory import Memory
 from ..core.mode import mode
+from ..core.op import Symbolic, interpreters
 from ..core.spec import Spec, normal_dim
 from ..core.spec import broadcast_shapes as common_shape
 from ..ops.methods import Methods
@@ -80,6 +81,15 @@ class Tensor(Interchange, Methods):
     def spec(self) -> Spec:
         return Spec(self.array.shape, self.dtype)
 
+    def elements(self) -> Any:
+        """The array; while a program is recorded, what stands in for it, now and from now on.
+
+        For code that computes with arrays itself.
+        """
+        if interpreters.recorder is not None:
+            interpreters.recorder.adopt(self)
+        return self.array
+
     def numel(self) -> int:
         """How many elements there are."""
         return self.array.size
@@ -101,6 +111,8 @@ class Tensor(Interchange, Methods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have added up here, or None."""
+        if interpreters.recorder is not None:
+            interpreters.recorder.meet_grad(self, read=True)
         return self._grad
 
     @grad.setter
@@ -110,6 +122,8 @@ class Tensor(Interchange, Methods):
                 raise DTypeError(f"grad: must be a tensor or None: {type(given).__name__}")
             if given.array.shape != self.array.shape or given.array.dtype != self.array.dtype:
                 raise ShapeError(f"grad: does not fit the tensor: {given.spec} for {self.spec}")
+        if interpreters.recorder is not None:
+            interpreters.recorder.meet_grad(self, read=False)
         self._grad = given
 
     @property
@@ -244,7 +258,7 @@ class Tensor(Interchange, Methods):
     def check_writable(self) -> None:
         """Raise unless the elements of this tensor may be changed in place."""
         self.check_history()
-        if not self.array.flags.writeable:
+        if not self.elements().flags.writeable:
             raise ShapeError(
                 f"in-place: this tensor repeats elements or is read-only; clone it: {self.spec}"
             )
@@ -305,11 +319,16 @@ _new = object.__new__
 def wrap(array: Any, node: Node | None = None) -> Tensor:
     """A tensor around `array`, without a copy and without a check."""
     tensor = _new(Tensor)
-    tensor.array = array if type(array) is np.ndarray else np.asarray(array)
+    tensor.array = array if type(array) is np.ndarray else as_array(array)
     tensor.memory = Memory()
     tensor.node = node  # set here, not left to the class: Python reads these much faster so
     tensor.base = None
     return tensor
+
+
+def as_array(x: Any) -> Any:
+    """An array of NumPy's number, or what stands in for an array while a program is recorded."""
+    return x if isinstance(x, Symbolic) else np.asarray(x)
 
 
 def leaf(tensor: Tensor) -> Node:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.engine import Node
-from ..core.op import Op, item
+from ..core.op import Op, interpreters, item
 from ..core.spec import spec_of
 from ..ops.index import Recipe, write
 
@@ -39,7 +39,7 @@ def replay(view: Any) -> None:
     node, array = view.base.node, view.base.array
     view.seen = node
     for op, attrs, index in view.recipe:
-        result = op.reference(array, **attrs)
+        result = interpreters.arrays(op, (array,), attrs)
         if node is not None:
             node = view_node(op, node, attrs, array, result, index) if op.vjp else None
         array = result if index is None else result[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import GradientError
+from ...core.op import Symbolic
 from ...tensor.tensor import Tensor, wrap
 
 
@@ -37,7 +39,9 @@ def get_total_norm(
     foreach: bool | None = None,
 ) -> Tensor:
     """The norm of all tensors together, as if they were one vector."""
-    arrays = [t.array for t in listed(tensors)]
+    arrays = [t.elements() for t in listed(tensors)]
+    if any(isinstance(array, Symbolic) for array in arrays):
+        return wrap(recorded_norm(arrays, float(norm_type)))
     norms = [norm_of(array, float(norm_type)) for array in arrays]
     total = norm_of(np.array(norms, np.float64), float(norm_type))
     if error_if_nonfinite and not math.isfinite(total):
@@ -52,12 +56,17 @@ def clip_grads_with_norm_(
     foreach: bool | None = None,
 ) -> None:
     """Scale all gradients by min(1, max_norm / total_norm)."""
-    factor = float(max_norm) / (float(total_norm) + 1e-6)
-    if factor >= 1:
-        return
+    norm = total_norm.elements()
+    if isinstance(norm, Symbolic):
+        factor = np.minimum(float(max_norm) / (norm + 1e-6), 1.0)
+    else:
+        factor = float(max_norm) / (float(norm) + 1e-6)
+        if factor >= 1:
+            return
     for p in listed(parameters):
         if p.grad is not None:
-            p.grad.array *= factor
+            g = p.grad.elements()
+            g *= factor
             p.grad.memory.touch()
 
 
@@ -67,8 +76,9 @@ def clip_grad_value_(
     """Cut off every element of every gradient at ±clip_value."""
     for p in listed(parameters):
         if p.grad is not None:
-            g, limit = p.grad.array, float(clip_value)
-            np.clip(g, -limit, limit, out=g)
+            g, limit = p.grad.elements(), float(clip_value)
+            np.maximum(g, -limit, out=g)
+            np.minimum(g, limit, out=g)
             p.grad.memory.touch()
 
 
@@ -82,6 +92,18 @@ def norm_of(x: np.ndarray, order: float) -> float:
     if order == 2:
         return math.sqrt(float(np.dot(x, x)))
     return float(np.linalg.norm(x, order))
+
+
+def recorded_norm(arrays: list, order: float) -> Any:
+    """As `norm_of` all arrays together, in functions that a recording knows."""
+    if order == 2:
+        squares = [np.add.reduce(x * x, axis=None) for x in arrays]
+        return np.sqrt(functools.reduce(np.add, squares))
+    parts = [np.absolute(x) for x in arrays]
+    if order == math.inf:
+        return functools.reduce(np.maximum, [np.maximum.reduce(x, axis=None) for x in parts])
+    powers = [np.add.reduce(x**order, axis=None) for x in parts]
+    return functools.reduce(np.add, powers) ** (1 / order)
 
 
 def listed(given: Any) -> list[Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import ArgumentError, StateError
+from ...core.op import each_call
 from ..optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -22,6 +23,7 @@ class ChainedScheduler(LRScheduler):
         self._schedulers = list(schedulers)
         self._last_lr = self.lrs
 
+    @each_call
     def step(self, epoch: int | None = None) -> None:
         for scheduler in self._schedulers:
             scheduler.step()
@@ -59,6 +61,7 @@ class SequentialLR(LRScheduler):
         first.begin()
         self._last_lr = first.get_last_lr()
 
+    @each_call
     def step(self, epoch: int | None = None) -> None:
         self.last_epoch += 1
         number = bisect_right(self._milestones, self.last_epoch)

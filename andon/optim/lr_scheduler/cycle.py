@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...core.errors import ArgumentError
+from ...core.op import each_call
 from ..optimizer import Group, Optimizer
 from .schedule import LRScheduler, one_each
 
@@ -40,6 +41,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
+    @each_call
     def step(self, epoch: float | None = None) -> None:
         if epoch is None:
             epoch = self.last_epoch + 1

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ...core.errors import ArgumentError
+from ...core.op import each_call
 from ..optimizer import Optimizer
 from .schedule import LRScheduler, one_each
 
@@ -44,6 +45,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.best = math.inf if mode == "min" else -math.inf
         self.cooldown_counter = self.num_bad_epochs = 0
 
+    @each_call
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take note of the metric of the epoch that ended."""
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import ArgumentError, DTypeError, StateError
+from ...core.op import each_call
 from ..optimizer import Optimizer
 
 
@@ -41,6 +42,7 @@ class LRScheduler:
         """The rates that were set last."""
         return self._last_lr
 
+    @each_call
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch, or to `epoch`, and set the rates."""
         if epoch is None:

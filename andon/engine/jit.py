@@ -1,0 +1,149 @@
+"""jit: a Python function becomes a graph, and the graph one call.
+
+    @andon.jit
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+The first call with arguments of given shapes and dtypes records what the function does (see
+`recorder`), simplifies the graph and compiles it; later calls run it. The tensors that the
+function updates are updated in place. `ANDON_LOG=trace` says what is recorded, and why again.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.dtype import get_default_dtype
+from ..core.errors import GraphError
+from ..core.mode import mode
+from ..core.op import interpreters
+from ..core.spec import Spec
+from ..graph.ir import Graph
+from ..tensor import Tensor
+from ..tensor.tensor import wrap
+from .program import Program
+from .pytree import Structure, flatten
+from .recording import Recording
+
+LIMIT = 64  # recordings of one function; more mean that something changes at every call
+
+
+class Jitted:
+    """A function that is recorded for each kind of arguments, and run from its recordings."""
+
+    def __init__(self, function: Callable):
+        self.function = function
+        self.programs: dict[tuple, list[Program]] = {}
+        self.lock = threading.RLock()
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if interpreters.recorder is not None:
+            return self.function(*args, **kwargs)  # a part of another recording
+        leaves, structure = flatten((args, kwargs))
+        return self.program(leaves, structure).call(leaves)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Of a method: bound, as functions are."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def program(self, leaves: list, structure: Structure) -> Program:
+        """A recording that holds for these arguments, made if there is none."""
+        key = (structure, *map(kind_of, leaves), mode.grad, get_default_dtype())
+        known = self.programs.setdefault(key, [])
+        for program in known:
+            if program.holds(leaves):
+                return program
+        with self.lock:
+            self.explain(key, known)
+            program = Program(Recording(self.function, leaves, structure))
+            known.insert(0, program)
+        return program
+
+    def explain(self, key: tuple, known: list[Program]) -> None:
+        """Say, if asked, why the function is recorded now."""
+        count = sum(map(len, self.programs.values()))
+        if count >= LIMIT:
+            raise GraphError(
+                f"jit: {self.__name__} was recorded {count} times; what changes at every call "
+                "should be a tensor"
+            )
+        if os.environ.get("ANDON_LOG") == "trace":
+            reason = "of what changed since" if known else "the arguments are new"
+            specs = ", ".join(str(k) for k in key[1:-2])
+            print(f"jit: recording {self.__name__}({specs}): {reason}", file=sys.stderr)
+
+    def graph_of(self, *args: Any, **kwargs: Any) -> Graph:
+        """The simplified graph for these arguments."""
+        leaves, structure = flatten((args, kwargs))
+        return self.program(leaves, structure).graph
+
+    def c_source(self, *args: Any, **kwargs: Any) -> str:
+        """The C that runs for these arguments."""
+        leaves, structure = flatten((args, kwargs))
+        return self.program(leaves, structure).executable.c_source
+
+
+def jit(function: Any = None, **options: Any) -> Any:
+    """Decorator: run `function` (or a Module) as one compiled graph for each kind of arguments.
+
+    Raises: GraphError, at the user's line, where Python would need the elements of a tensor.
+
+    >>> import andon
+    >>> @andon.jit
+    ... def f(x):
+    ...     return (x * 2 + 1).sum()
+    >>> f(andon.ones(3))
+    tensor(9.)
+    """
+    if function is None:
+        return lambda function: jit(function, **options)
+    if hasattr(function, "forward") and hasattr(function, "parameters"):
+        from .module import JittedModule
+
+        return JittedModule(function)
+    return Jitted(function)
+
+
+def trace(function: Callable, *args: Any, **kwargs: Any) -> Graph:
+    """The graph of what `function` does with these arguments: tensors, or Specs of them.
+
+    What the function reads without being given it comes after the arguments; what it changes in
+    place comes after the results.
+
+    >>> import andon
+    >>> print(andon.trace(lambda x: x.relu() + 1, andon.ones(2)))
+    graph(%x: float32[2]):
+      %relu: float32[2] = relu(%x)
+      %add: float32[2] = add(%relu, 1)
+      return %add
+    """
+    leaves, structure = flatten((args, kwargs))
+    leaves = [stand_in(x) if isinstance(x, Spec) else x for x in leaves]
+    return Recording(function, leaves, structure).graph
+
+
+def stand_in(spec: Spec) -> Tensor:
+    """A tensor of that spec; its elements are never looked at."""
+    return wrap(np.empty(spec.shape, spec.dtype.numpy))
+
+
+def kind_of(x: Any) -> Any:
+    """What a recording depends on, of an argument: its spec, or itself if it is no tensor."""
+    if isinstance(x, Tensor):
+        return (x.array.shape, x.array.dtype, x.node is not None)
+    if isinstance(x, np.ndarray):
+        return (x.shape, x.dtype)
+    return (type(x), x)

@@ -1,0 +1,175 @@
+"""Program: a recording that can be run again: what goes in, the compiled call, what comes out.
+
+A recording holds as long as what it was made from does: the tensors that are state have their
+specs, modules their training mode, and whatever else the recorder was told to guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..autograd.engine import Node
+from ..core.errors import GradientError
+from ..core.mode import mode
+from ..core.memory import Memory
+from ..core.op import Op, item
+from ..graph.ir import Graph
+from ..graph.rewrite import extract, run_passes
+from ..graph.simplify import SIMPLIFY
+from ..tensor import Tensor
+from ..tensor.tensor import wrap
+from .executable import Executable
+from .pytree import unflatten
+from .recording import Recording, Result
+
+
+class Program:
+    """A recording, simplified and compiled."""
+
+    def __init__(self, recording: Recording):
+        self.recording = recording
+        self.numbers: list[float] | None = list(recording.recorder.numbers)
+        self.state = [cell.owner for cell in recording.state]
+        self.specs = [(cell.array.shape, cell.array.dtype) for cell in recording.state]
+        self.places = argument_places(recording)
+        self.aliases = [
+            (place, cell.owner)
+            for place, cell in zip(self.places, recording.given, strict=True)
+            if cell.owner is not None
+        ]
+        self.guards = recording.recorder.guards
+        self.graph = run_passes(recording.graph, SIMPLIFY)
+        outputs = len(recording.outputs)
+        forward, backward = split(self.graph, outputs, len(recording.seeds))
+        positions = {id(c): i for i, c in enumerate((*recording.given, *recording.state))}
+        updates = {output: positions[id(cell)] for cell, output in recording.updates}
+        self.executable = Executable(forward, updates)
+        self.gradient = Gradient(backward, recording, outputs) if backward is not None else None
+
+    # Whether it holds
+
+    def holds(self, leaves: list) -> bool:
+        """Whether what was recorded is what the function would do now."""
+        for tensor, spec in zip(self.state, self.specs, strict=True):
+            if (tensor.array.shape, tensor.array.dtype) != spec:
+                return False
+        if any(leaves[place].array is not owner.array for place, owner in self.aliases):
+            return False
+        return all(read() == value for read, value in self.guards)
+
+    # A call
+
+    def call(self, leaves: list) -> Any:
+        """What the function returns for these arguments, with all that it does besides."""
+        arrays = [array_of(leaves[place]) for place in self.places]
+        arrays += [tensor.array for tensor in self.state]
+        arrays += self.take_steps()
+        outputs = self.executable(arrays)
+        for cell, _ in self.recording.updates:
+            if cell.owner is not None:
+                cell.owner.memory.touch()
+        for tensor, result in self.recording.gradients:
+            tensor._grad = self.tensor_of(result, outputs, leaves)
+        results = [self.tensor_of(result, outputs, leaves) for result in self.recording.results]
+        if self.gradient is not None and mode.grad:
+            self.gradient.attach(results, leaves, outputs)
+        return unflatten(self.recording.structure, results)
+
+    def take_steps(self) -> list[np.ndarray]:
+        """Do what Python must before a call; gives the numbers that may have changed."""
+        if self.numbers is not None:  # the first call: the recording has done it already
+            found, self.numbers = self.numbers, None
+        else:
+            steps = [(read(), symbol) for read, symbol in self.recording.recorder.steps]
+            found = [value for value, symbol in steps if symbol is not None]
+        return [np.array(value, np.float64) for value in found]
+
+    def tensor_of(self, result: Result, outputs: Sequence, leaves: list) -> Any:
+        """A leaf of what is returned: an output, or what was known."""
+        if result.output is not None:
+            return wrap(outputs[result.output])
+        place = self.recording.stand_ins.get(id(result.value))
+        return result.value if place is None else leaves[place]
+
+
+MEMORIES = [Memory()]  # of arrays that nobody else can change; a node with one frees what it saved
+
+
+def array_of(leaf: Any) -> np.ndarray:
+    return leaf.array if isinstance(leaf, Tensor) else leaf
+
+
+def argument_places(recording: Recording) -> list[int]:
+    """For each of the recording's given cells, which argument it was first met in."""
+    first: dict[int, int] = {}
+    for place, cell in enumerate(recording.arguments):
+        if cell is not None:
+            first.setdefault(id(cell), place)
+    return [first[id(cell)] for cell in recording.given]
+
+
+def split(graph: Graph, outputs: int, seeds: int) -> tuple[Graph, Graph | None]:
+    """The graph of a call, and that of the backward pass that may follow it.
+
+    The last `seeds` inputs and all but the first `outputs` outputs are of the latter. What it
+    reads of the call are its first inputs, and the last outputs of the call.
+    """
+    if not seeds:
+        return graph, None
+    inputs, gradients = graph.inputs[:-seeds], graph.inputs[-seeds:]
+    results, targets = graph.outputs[:outputs], graph.outputs[outputs:]
+    later = set(gradients)
+    for value in graph.values:
+        if any(x in later for x in value.operands):
+            later.add(value)
+    reads = dict.fromkeys(x for v in later for x in v.operands if x not in later)
+    reads |= dict.fromkeys(y for y in targets if y not in later)
+    kept = sorted((x for x in reads if x.const is None), key=attrgetter("order"))
+    backward = extract([*kept, *gradients], targets, f"{graph.name}_backward")
+    return Graph(inputs, [*results, *kept], graph.name), backward
+
+
+class Gradient:
+    """The backward pass of a program whose results take part in eager differentiation."""
+
+    def __init__(self, backward: Graph, recording: Recording, outputs: int):
+        self.executable = Executable(backward, {})
+        self.recording, self.outputs = recording, outputs
+        self.given = [g is not None for g in recording.partials]
+        self.op = Op(lambda: None)
+        self.op.name, self.op.vjp, self.op.differentiable = recording.name, self.rule, True
+
+    def attach(self, results: list, leaves: list, outputs: Sequence) -> None:
+        """Give the results their place on the tape, after what they were computed from."""
+        nodes = tuple(self.node(source, leaves) for source in self.recording.sources)
+        places = [place for place, _ in self.recording.seeds]
+        if not any(nodes):
+            return
+        arrays = [results[place].array for place in places]
+        shapes, dtypes = tuple(a.shape for a in arrays), tuple(a.dtype for a in arrays)
+        whole = Node(self.op, nodes, {}, shapes, dtypes)
+        whole.saved = (list(outputs[self.outputs :]), *(None for _ in nodes))
+        whole.memories = MEMORIES
+        for i, place in enumerate(places):
+            results[place].node = Node(item, (whole,), {"index": i}, shapes[i], dtypes[i])
+
+    def node(self, source: Any, leaves: list) -> Any:
+        return (leaves[source] if isinstance(source, int) else source).current()
+
+    def rule(self, g: list, saved: list, *inputs: Any) -> list:
+        """The gradient rule: run the compiled backward pass."""
+        if mode.grad:
+            raise GradientError(
+                f"backward: {self.op.name} is compiled, and has no second derivative: "
+                "differentiate inside of the jitted function"
+            )
+        seeds = [
+            np.zeros(s.shape, s.dtype) if x is None else x
+            for x, (_, s) in zip(g, self.recording.seeds, strict=True)
+        ]
+        found = iter(self.executable([*saved, *seeds]))
+        return [next(found) if given else None for given in self.given]

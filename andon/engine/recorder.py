@@ -1,0 +1,200 @@
+"""The recorder: runs a Python function on tensors that record, and says what it did.
+
+Tensors keep their class and their methods; only their arrays are replaced by traced ones
+(graph/trace), from the first time that the function meets them until it returns. So layers,
+optimizers and backward passes need not know. A tensor that the function reads without being given
+it (a parameter, a moment, the random state) is state: an input of the graph, and if it was
+changed, an output.
+
+What Python itself does while recording happens once. What must happen at every call is told to
+the recorder: `number` for a Python number that may change between calls, `effect` for an action,
+`guard` for what must be as it was for the recording to hold.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.dtype import dtype
+from ..core.errors import GraphError
+from ..core.op import Interpreters, Symbolic, interpreters, run_on_arrays
+from ..core.spec import Spec
+from ..graph.ir import Symbol, constant, placeholder
+from ..graph.record import record
+from ..graph.trace import Traced, interpret, root_of
+from ..ops.movement import expand
+from ..tensor import Tensor
+from ..tensor.eager import carry_out
+
+
+@dataclass(eq=False)
+class Cell:
+    """An array that existed before: its input symbol, and the traced array that stands for it."""
+
+    array: np.ndarray
+    symbol: Symbol
+    traced: Traced
+    owner: Tensor | None = None  # the tensor it was met in; None: an argument
+
+    @property
+    def changed(self) -> bool:
+        return self.traced.symbol is not self.symbol
+
+
+@contextmanager
+def in_force(recorder: Any, run: Any, arrays: Any) -> Iterator[None]:
+    """Put these in force within the block."""
+    now = interpreters
+    before = now.recorder, now.run, now.arrays
+    now.recorder, now.run, now.arrays = recorder, run, arrays
+    try:
+        yield
+    finally:
+        now.recorder, now.run, now.arrays = before
+
+
+class Recorder:
+    """One recording. `with recorder.recording(): ...` is where ops are recorded."""
+
+    def __init__(self, names: dict[int, str] | None = None):
+        self.names = names or {}
+        self.cells: dict[int, Cell] = {}
+        self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
+        self.grads: dict[Tensor, Tensor | None] = {}  # the gradient each tensor had before
+        self.guards: list[tuple[Callable[[], Any], Any]] = []
+        self.modules: set[Any] = set()
+        self.steps: list[tuple[Callable[[], Any], Symbol | None]] = []  # to do before each call
+        self.numbers: list[float] = []  # what the numbers are at the first call
+        self.made: weakref.WeakSet[Traced] = weakref.WeakSet()
+
+    @contextmanager
+    def recording(self) -> Iterator[Recorder]:
+        """Record what is computed within. Tensors have their own arrays again afterwards."""
+        if interpreters.recorder is not None:
+            raise GraphError("recording: another program is being recorded in this thread")
+        with in_force(self, carry_out, self.interpret):
+            yield self
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Compute within as if nothing were recorded."""
+        with in_force(None, Interpreters.default, run_on_arrays):
+            yield
+
+    def interpret(self, op: Any, inputs: tuple, attrs: dict) -> Any:
+        found = interpret(op, inputs, attrs)
+        self.made.update(found if isinstance(found, tuple) else (found,))
+        return found
+
+    # What the tensors are
+
+    def argument(self, array: np.ndarray, name: str) -> Traced:
+        """The traced array of an argument."""
+        return self.cell(array, name, None).traced
+
+    def adopt(self, tensor: Tensor, argument: bool = False) -> None:
+        """Let a traced array stand in for the array of `tensor`."""
+        if isinstance(tensor.array, Symbolic):
+            return
+        before = tensor.array, tensor.origin
+        if tensor.base is not None:
+            self.adopt(tensor.base)
+            tensor.origin = tensor.base.array
+            tensor.array = follow(tensor.base.array, tensor.recipe)
+        else:
+            name = self.names.get(id(tensor.array), "state")
+            cell = self.cell(tensor.array, name, tensor)
+            if not argument and cell.owner is None:
+                cell.owner = tensor  # an argument that is also met otherwise
+            tensor.array = cell.traced
+        self.adopted.append((tensor, *before))
+
+    def cell(self, array: np.ndarray, name: str, owner: Tensor | None) -> Cell:
+        found = self.cells.get(id(array))
+        if found is None:
+            symbol = placeholder(Spec(array.shape, dtype(array.dtype)), name)
+            found = self.cells[id(array)] = Cell(array, symbol, Traced(array, symbol), owner)
+        return found
+
+    def constant(self, array: Any) -> Any:
+        """What stands for an array that the function makes itself, of elements known now."""
+        if isinstance(array, Symbolic):
+            return array
+        if array.size > 1 and (array == array.flat[0]).all():
+            number = constant(array.reshape(-1)[:1].reshape(()))
+            return Traced(array, record(expand, (number,), {"shape": array.shape}))
+        return Traced(array, constant(array))
+
+    def meet_grad(self, tensor: Tensor, read: bool) -> None:
+        """Note what gradient `tensor` had. If it is read first, whether there is one matters."""
+        if tensor not in self.grads:
+            self.grads[tensor] = tensor._grad
+            if read:
+                self.guard(lambda: tensor._grad is None)
+
+    def meet_module(self, module: Any) -> None:
+        """What a module does depends on whether it is in training."""
+        if module not in self.modules:
+            self.modules.add(module)
+            self.guard(lambda: module.training)
+
+    # What Python does
+
+    def number(self, read: Callable[[], float]) -> Traced:
+        """A Python number that `read` gives anew before each call, as a float64 without dims."""
+        value = read()
+        symbol = placeholder(Spec((), dtype("float64")), "number")
+        self.steps.append((read, symbol))
+        self.numbers.append(value)
+        return Traced(np.array(value), symbol)
+
+    def effect(self, action: Callable[[], Any]) -> Any:
+        """Do `action` now, and again before each later call."""
+        self.steps.append((action, None))
+        with self.paused():
+            return action()
+
+    def guard(self, read: Callable[[], Any]) -> None:
+        """What `read` gives must be the same at later calls; else they record anew."""
+        self.guards.append((read, read()))
+
+    # The end
+
+    def restore(self) -> None:
+        """Give all tensors their own arrays and gradients again."""
+        for tensor, array, origin in self.adopted:
+            tensor.array, tensor.origin = array, origin
+        for tensor, grad in self.grads.items():
+            tensor._grad = grad
+
+    def check_nothing_kept(self, known: list[Traced]) -> None:
+        """Raise if a traced array lives on outside of the recording."""
+        if not self.strays(known):
+            return
+        gc.collect()
+        for stray in self.strays(known):
+            file, line = stray.symbol.line or ("?", 0)
+            raise GraphError(
+                "recording: a tensor made while recording was kept by Python (in a list, an "
+                "attribute, a global), where later calls cannot put theirs: return it instead: "
+                f"{stray.spec}, made at {file}:{line}"
+            )
+
+    def strays(self, known: list[Traced]) -> list[Traced]:
+        expected = {id(root_of(x)) for x in known}
+        return [x for x in self.made if id(root_of(x)) not in expected]
+
+
+def follow(array: Any, recipe: tuple) -> Any:
+    """The view of `array` that a recipe of view ops leads to."""
+    for op, attrs, output in recipe:
+        found = interpret(op, (array,), attrs)
+        array = found if output is None else found[output]
+    return array

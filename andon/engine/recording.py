@@ -1,0 +1,183 @@
+"""Recording: one call of a function as a graph, and what the graph's ends are.
+
+The graph's inputs are, in this order: the arguments, the state that is read, the numbers that may
+change between calls, and the gradients of the results if the results can be differentiated. Its
+outputs are the results, the gradients left in `.grad`, the new state, and then, for results that
+can be differentiated, the gradients of what they depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autograd.engine import Pass
+from ..core.dtype import dtype
+from ..core.mode import mode
+from ..core.op import Symbolic, ancestors, interpreters, using
+from ..core.spec import Spec
+from ..graph.ir import Graph, Symbol, between, placeholder
+from ..graph.trace import Traced
+from ..tensor import Tensor
+from ..tensor.tensor import leaf, wrap
+from .names import argument_names, names_of
+from .pytree import Structure, flatten, unflatten
+from .recorder import Cell, Recorder
+
+
+class Result(NamedTuple):
+    """A leaf of what the function returned: an output, or a value that is known already."""
+
+    output: int | None
+    value: Any = None
+
+
+class Recording:
+    """What `function` does with the leaves of its arguments.
+
+    arguments   for each leaf, its Cell; None if it is no tensor
+    state       the Cells of tensors that were met otherwise and matter
+    results     the leaves of what was returned, and their `structure`
+    gradients   the tensors whose `.grad` is another now, each with what it is
+    updates     for each Cell that was changed, the number of the output that it becomes
+    sources     what the results can be differentiated by: the numbers of arguments, and tensors
+    seeds       for each result that can be, its place among the results and its gradient
+    """
+
+    def __init__(self, function: Callable, leaves: list, structure: Structure):
+        self.recorder = Recorder(names_of(function, leaves))
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.outputs: list[Symbol] = []
+        self.stand_ins: dict[int, int] = {}  # the id of a tensor given: which argument it is
+        try:
+            with self.recorder.recording():
+                self.arguments, given = self.give(leaves, argument_names(function, structure))
+                args, kwargs = unflatten(structure, given)
+                returned = function(*args, **kwargs)
+                self.take(returned, given)
+                self.differentiate()
+            self.graph = self.build()
+            self.check_nothing_kept(returned)
+        finally:
+            self.recorder.restore()
+
+    def give(self, leaves: list, names: Iterable[str]) -> tuple[list[Cell | None], list]:
+        """Cells for the arguments, and the arguments as the function sees them."""
+        cells: list[Cell | None] = []
+        given = []
+        for x, name in zip(leaves, names, strict=True):
+            array = x.array if isinstance(x, Tensor) else x
+            if not isinstance(array, np.ndarray):
+                cells.append(None)
+                given.append(x)
+                continue
+            cell = self.recorder.cell(array, name, None)
+            cells.append(cell)
+            given.append(self.tensor_on(cell, x) if isinstance(x, Tensor) else cell.traced)
+            self.stand_ins[id(given[-1])] = len(cells) - 1
+        return cells, given
+
+    def tensor_on(self, cell: Cell, x: Tensor) -> Tensor:
+        """The argument x on its traced array: itself, but not if it is a view or has a history."""
+        if x.base is None and x.is_leaf:
+            self.recorder.adopt(x, argument=True)
+            return x
+        made = wrap(cell.traced)
+        made.node = leaf(made) if x.requires_grad else None
+        return made
+
+    def take(self, returned: Any, given: list) -> None:
+        """Note what came out: results, gradients, and what was changed in place."""
+        self.leaves, self.structure = flatten(returned)
+        own = {id(x): x for x in given if isinstance(x, Tensor)}
+        own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted}
+        self.results = [self.result(y, own) for y in self.leaves]
+        self.gradients = [
+            (tensor, self.result(tensor._grad, {}))
+            for tensor, before in self.recorder.grads.items()
+            if tensor._grad is not before
+        ]
+        changed = [cell for cell in self.recorder.cells.values() if cell.changed]
+        self.updates = [(cell, self.output(cell.traced)) for cell in changed]
+
+    def result(self, y: Any, own: dict[int, Any]) -> Result:
+        array = y.array if isinstance(y, Tensor) else y
+        if not isinstance(array, Symbolic) or id(y) in own:
+            return Result(None, y)
+        return Result(self.output(array))
+
+    def output(self, array: Any) -> int:
+        """The number of the output that an array is."""
+        self.outputs.append(array.symbol)
+        return len(self.outputs) - 1
+
+    # Results that can be differentiated
+
+    def differentiate(self) -> None:
+        """Record the backward pass from the results to what they depend on, if there is one."""
+        self.seeds: list[tuple[int, Symbol]] = []
+        self.sources: list[int | Tensor] = []
+        self.partials: list[Symbol | None] = []
+        roots = [(i, y) for i, y in self.open_results() if y.requires_grad]
+        if not mode.grad or not roots or is_spent(y.node for _, y in roots):
+            return
+        leaves = [n for n in ancestors([y.node for _, y in roots]) if n.op is None]
+        known = [(node, self.source(node)) for node in leaves]
+        known = [(node, source) for node, source in known if source is not None]
+        for i, y in roots:
+            spec = Spec(y.array.shape, dtype(y.array.dtype))
+            self.seeds.append((i, placeholder(spec, "gradient")))
+        seeds = [Traced(np.empty(s.shape, s.dtype), s) for _, s in self.seeds]
+        with using(interpreters.arrays):
+            grads = Pass([node for node, _ in known]).run([y.node for _, y in roots], seeds)
+        for node, source in known:
+            self.sources.append(source)
+            self.partials.append(grads[node].symbol if node in grads else None)
+
+    def open_results(self) -> list[tuple[int, Tensor]]:
+        """The results that are tensors made by the function, each with its place."""
+        found = zip(self.results, self.leaves, strict=True)
+        return [(i, y) for i, (r, y) in enumerate(found) if r.output is not None and is_tensor(y)]
+
+    def source(self, node: Any) -> Any:
+        """What a leaf of the tape is: the number of an argument, a tensor, or None if it is gone."""
+        tensor = node.tensor() if node.tensor is not None else None
+        return tensor if tensor is None else self.stand_ins.get(id(tensor), tensor)
+
+    # The graph
+
+    def build(self) -> Graph:
+        cells = [cell for cell in self.arguments if cell is not None]
+        given = list({id(cell): cell for cell in cells}.values())
+        grads = [g for g in self.partials if g is not None]
+        needed = set(between([], [*self.outputs, *grads]))
+        self.given = given
+        self.state = [
+            cell for cell in self.recorder.cells.values()
+            if cell not in given and (cell.symbol in needed or cell.changed)
+        ]  # fmt: skip
+        numbers = [symbol for _, symbol in self.recorder.steps if symbol is not None]
+        inputs = [cell.symbol for cell in (*given, *self.state)]
+        inputs += [*numbers, *(symbol for _, symbol in self.seeds)]
+        return Graph(inputs, [*self.outputs, *grads], self.name).check()
+
+    def check_nothing_kept(self, returned: Any) -> None:
+        arrays = [y.array if is_tensor(y) else y for y in self.leaves]
+        arrays += [t._grad.array for t, _ in self.gradients if t._grad is not None]
+        arrays += [cell.traced for cell in self.recorder.cells.values()]
+        arrays += [tensor.array for tensor, *_ in self.recorder.adopted]
+        for y in self.leaves:
+            if is_tensor(y):
+                y.node = None  # it would keep what the backward pass reads
+        self.recorder.check_nothing_kept([x for x in arrays if isinstance(x, Traced)])
+
+
+def is_tensor(x: Any) -> bool:
+    return isinstance(x, Tensor)
+
+
+def is_spent(nodes: Iterable[Any]) -> bool:
+    """Whether a backward pass has freed what these nodes need."""
+    return any(node.saved is None for node in ancestors(list(nodes)))
