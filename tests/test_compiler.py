@@ -12,6 +12,7 @@ import pytest
 
 from andon.core.errors import AndonError, ArgumentError, CompileError, DeviceError
 from andon.devices import compiler, object_cache
+from andon.devices.headers import expanded
 
 SOURCE = "int answer(void) { return %d; }\n"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the false compilers are scripts")
@@ -344,3 +345,20 @@ def test_the_wait_for_a_lock_is_bounded(monkeypatch, false_compiler):
     key = compiler.key_of(SOURCE % 4, compiler.compiler(), ())
     with object_cache.building(key, 60):
         assert answer(compiler.load(SOURCE % 4)) == 4
+
+
+# ---- headers
+
+
+def test_headers_of_kernels_are_put_in_the_place_of_their_names():
+    text = expanded('#include "softmax.h"\n#include "softmax.h"\n#include <math.h>\n')
+    assert text.count("INLINE void softmax_forward(") == text.count("#define ANDON_VECTOR_H") == 1
+    assert '#include "' not in text and "#include <math.h>" in text
+    assert expanded('#include "none.h"\n') == '#include "none.h"\n'
+
+
+def test_a_kernel_can_be_called_by_its_header():
+    source = '#include "softmax.h"\nfloat largest(float *x, long N) { return row_max(x, N); }'
+    library = compiler.load(source)
+    library.largest.restype = ctypes.c_float
+    assert library.largest((ctypes.c_float * 3)(1, 5, 2), ctypes.c_long(3)) == 5

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import ArgumentError, CompileError, DeviceError
 from . import object_cache
+from .headers import expanded
 
 if TYPE_CHECKING:
     import subprocess
@@ -67,8 +68,11 @@ def load(source: str, *, name: str = "graph", flags: Sequence[str] = ()) -> ctyp
 
 
 def build(source: str, *, name: str = "graph", flags: Sequence[str] = ()) -> Path:
-    """The shared object that C text compiles to; `flags` come after those of every build."""
-    command = compiler()
+    """The shared object that C text compiles to; `flags` come after those of every build.
+
+    The text may include headers of `andon/kernels/cpu` by their names.
+    """
+    source, command = expanded(source), compiler()
     if command is None:
         wanted = os.environ.get("CC")
         missing = f"CC names none: {wanted}" if wanted else "`pip install ziglang` brings one"

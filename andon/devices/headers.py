@@ -1,0 +1,30 @@
+"""The kernels written by hand, as headers: `#include "softmax.h"` becomes their text.
+
+A file of C that a person or the code generator wrote includes what it needs of `andon/kernels/cpu`;
+`expanded` puts the headers in its place, each once, so that the text stands alone: it can be
+hashed, cached, and given away.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+KERNELS = Path(__file__).parent.parent / "kernels" / "cpu"
+INCLUDE = re.compile(r'^#include "(\w+\.h)".*$', re.MULTILINE)
+
+
+def expanded(source: str) -> str:
+    """`source` with the text of the headers that it includes, and of those that they include."""
+    seen: set[str] = set()
+
+    def text_of(include: re.Match[str]) -> str:
+        path = KERNELS / include[1]
+        if not path.is_file():
+            return include[0]  # the compiler will say it
+        if include[1] in seen:
+            return ""
+        seen.add(include[1])
+        return INCLUDE.sub(text_of, path.read_text(encoding="utf-8"))
+
+    return INCLUDE.sub(text_of, source)
