@@ -62,21 +62,25 @@ newaxis = None
 
 # Loaded when first used, so that `import andon` stays quick
 SUBMODULES = {
-    "amp", "as_torch", "data", "distributions", "func", "importers", "linalg", "models", "nn",
-    "optim", "scalar", "text", "train",
+    "amp", "as_torch", "data", "distributions", "func", "graph", "importers", "linalg", "models",
+    "nn", "optim", "scalar", "text", "train",
+}  # fmt: skip
+FUNCTIONS = {
+    "jit": "andon.engine.jit", "trace": "andon.engine.jit", "parse": "andon.graph.text",
+    "load": "andon.serialization", "save": "andon.serialization",
 }  # fmt: skip
 
 
 def __getattr__(name):
     if name in SUBMODULES:
         return importlib.import_module(f"andon.{name}")
-    if name in ("save", "load"):
-        return getattr(importlib.import_module("andon.serialization"), name)
+    if name in FUNCTIONS:
+        return getattr(importlib.import_module(FUNCTIONS[name]), name)
     raise AttributeError(f"module 'andon' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *SUBMODULES, "load", "save"})
+    return sorted({*globals(), *SUBMODULES, *FUNCTIONS})
 
 
 def draw(value, format="svg", limit=2000):

@@ -15,7 +15,7 @@ from weakref import ref
 
 from ..core.errors import GradientError
 from ..core.mode import enable_grad, mode
-from ..core.op import Interpreters, clock, using
+from ..core.op import clock, interpreters, using
 from .engine import Node, Tape, stale
 from .function import FunctionOp
 
@@ -71,7 +71,7 @@ class Recompute:
         if self.random_state is not None:
             Tape.set_random_state(self.random_state)
         try:
-            with enable_grad(), using(Interpreters.default):
+            with enable_grad(), using(interpreters.tensors):
                 result = self.function(*self.args, **self.kwargs)
         finally:
             Tape.set_random_state(now)

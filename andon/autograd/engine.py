@@ -20,7 +20,7 @@ from ..core.dtype import dtype
 from ..core.errors import GradientError
 from ..core.memory import Memory
 from ..core.mode import mode
-from ..core.op import Interpreters, Op, Symbolic, Value, ancestors, clock, interpreters, item, using
+from ..core.op import Op, Symbolic, Value, ancestors, clock, interpreters, item, using
 from ..core.spec import Spec
 from ..ops.movement import sum_to
 
@@ -198,7 +198,7 @@ class Pass:
         return g
 
     def call_hooks(self, node: Node, g: Any) -> Any:
-        with using(Interpreters.default):  # hooks are given tensors, and compute with them
+        with using(interpreters.tensors):  # hooks are given tensors, and compute with them
             return through_hooks(node, Tape.tensor(copied(g))).array
 
     def arrive(self, leaf: Node, g: Any) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 
 from ..core.errors import GradientError
 from ..core.mode import mode, no_grad
-from ..core.op import Interpreters, Op, item, using
+from ..core.op import Op, interpreters, item, using
 from ..core.spec import Spec, spec_of
 from .engine import Node, Tape, as_array
 
@@ -124,7 +124,7 @@ class FunctionOp(Op):
         """Call the user's rule with tensors, whatever the pass runs on."""
         gs = g if isinstance(g, list) else [g]
         tensors = [ctx.incoming(g, i) for i, g in enumerate(gs)]
-        with using(Interpreters.default):
+        with using(interpreters.tensors):
             found = self.function.backward(ctx, *tensors)
         grads = list(found) if isinstance(found, (tuple, list)) else [found]
         while len(grads) > len(inputs) and grads[-1] is None:

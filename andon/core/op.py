@@ -18,7 +18,7 @@ from functools import update_wrapper, wraps
 from itertools import count
 from operator import attrgetter
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,21 +33,28 @@ class Symbolic:
 
     __slots__ = ()
 
+    if TYPE_CHECKING:  # what an array has
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 class Interpreters(threading.local):
-    """The interpreters in force, per thread: of ops on what people write, and on arrays.
+    """The interpreters in force, per thread.
 
-    `tensor` installs the eager one, which hands the arrays of tensors on to `arrays`. While a
-    program is being recorded, `recorder` is what records it.
+    run      carries out the ops that code applies
+    tensors  does so for tensors; hands their arrays on to `arrays`. `tensor` installs it
+    arrays   does so for arrays: in force while a backward pass runs
+    While a program is being recorded, `recorder` is what records it.
     """
 
     default: Interpreter
     run: Interpreter
+    tensors: Interpreter
     arrays: Interpreter
     recorder: Any
 
     def __init__(self) -> None:
-        self.run = Interpreters.default
+        self.run = self.tensors = Interpreters.default
         self.arrays = run_on_arrays
         self.recorder = None
 

@@ -15,12 +15,13 @@ function updates are updated in place. `ANDON_LOG=trace` says what is recorded, 
 
 from __future__ import annotations
 
+import copy
 import functools
-import inspect
 import os
 import sys
 import threading
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Jitted:
 
     def __init__(self, function: Callable):
         self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
         self.programs: dict[tuple, list[Program]] = {}
         self.lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())
@@ -77,13 +79,13 @@ class Jitted:
         count = sum(map(len, self.programs.values()))
         if count >= LIMIT:
             raise GraphError(
-                f"jit: {self.__name__} was recorded {count} times; what changes at every call "
+                f"jit: {self.name} was recorded {count} times; what changes at every call "
                 "should be a tensor"
             )
         if os.environ.get("ANDON_LOG") == "trace":
             reason = "of what changed since" if known else "the arguments are new"
             specs = ", ".join(str(k) for k in key[1:-2])
-            print(f"jit: recording {self.__name__}({specs}): {reason}", file=sys.stderr)
+            print(f"jit: recording {self.name}({specs}): {reason}", file=sys.stderr)
 
     def graph_of(self, *args: Any, **kwargs: Any) -> Graph:
         """The simplified graph for these arguments."""
@@ -110,11 +112,18 @@ def jit(function: Any = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda function: jit(function, **options)
-    if hasattr(function, "forward") and hasattr(function, "parameters"):
-        from .module import JittedModule
+    return jitted_module(function) if is_module(function) else Jitted(function)
 
-        return JittedModule(function)
-    return Jitted(function)
+
+def is_module(x: Any) -> bool:
+    return hasattr(x, "forward") and hasattr(x, "named_parameters")
+
+
+def jitted_module(module: Any) -> Any:
+    """A module of the same class, with the same parameters, whose `forward` is jitted."""
+    made = copy.copy(module)
+    made.forward = Jitted(MethodType(type(module).forward, made))
+    return made
 
 
 def trace(function: Callable, *args: Any, **kwargs: Any) -> Graph:

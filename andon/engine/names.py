@@ -52,7 +52,7 @@ def names_of(function: Callable, leaves: list) -> dict[int, str]:
 
 
 def reached(function: Any) -> Iterator[tuple[str | None, Any]]:
-    """The values that a function's code refers to by name, and the object that it is a method of."""
+    """What a function's code refers to by name, and the object that it is a method of."""
     if hasattr(function, "named_parameters"):
         yield None, function
         return

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..autograd.engine import Node
 from ..core.errors import GradientError
-from ..core.mode import mode
 from ..core.memory import Memory
+from ..core.mode import mode
 from ..core.op import Op, item
 from ..graph.ir import Graph
 from ..graph.rewrite import extract, run_passes
@@ -33,10 +33,10 @@ class Program:
     def __init__(self, recording: Recording):
         self.recording = recording
         self.numbers: list[float] | None = list(recording.recorder.numbers)
-        self.state = [cell.owner for cell in recording.state]
+        self.state: list[Any] = [cell.owner for cell in recording.state]
         self.specs = [(cell.array.shape, cell.array.dtype) for cell in recording.state]
         self.places = argument_places(recording)
-        self.aliases = [
+        self.aliases: list[tuple[int, Any]] = [
             (place, cell.owner)
             for place, cell in zip(self.places, recording.given, strict=True)
             if cell.owner is not None

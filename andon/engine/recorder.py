@@ -49,15 +49,15 @@ class Cell:
 
 
 @contextmanager
-def in_force(recorder: Any, run: Any, arrays: Any) -> Iterator[None]:
+def in_force(recorder: Any, tensors: Any, arrays: Any) -> Iterator[None]:
     """Put these in force within the block."""
     now = interpreters
-    before = now.recorder, now.run, now.arrays
-    now.recorder, now.run, now.arrays = recorder, run, arrays
+    before = now.recorder, now.run, now.tensors, now.arrays
+    now.recorder, now.run, now.tensors, now.arrays = recorder, tensors, tensors, arrays
     try:
         yield
     finally:
-        now.recorder, now.run, now.arrays = before
+        now.recorder, now.run, now.tensors, now.arrays = before
 
 
 class Recorder:
@@ -113,7 +113,7 @@ class Recorder:
             cell = self.cell(tensor.array, name, tensor)
             if not argument and cell.owner is None:
                 cell.owner = tensor  # an argument that is also met otherwise
-            tensor.array = cell.traced
+            tensor.array = cell.traced  # type: ignore[assignment]
         self.adopted.append((tensor, *before))
 
     def cell(self, array: np.ndarray, name: str, owner: Tensor | None) -> Cell:
@@ -165,6 +165,20 @@ class Recorder:
         """What `read` gives must be the same at later calls; else they record anew."""
         self.guards.append((read, read()))
 
+    def bake(self, cell: Cell) -> bool:
+        """Make a mask that is only read a constant, since what it hides decides what is computed.
+
+        Whether it was. The recording holds until the mask is changed.
+        """
+        owner: Any = cell.owner
+        if cell.changed or owner.requires_grad or not is_mask(cell.array):
+            return False
+        cell.symbol.const = cell.array
+        self.guards.append(
+            (lambda: (id(owner.array), owner._version), (id(cell.array), owner._version))
+        )
+        return True
+
     # The end
 
     def restore(self) -> None:
@@ -190,6 +204,11 @@ class Recorder:
     def strays(self, known: list[Traced]) -> list[Traced]:
         expected = {id(root_of(x)) for x in known}
         return [x for x in self.made if id(root_of(x)) not in expected]
+
+
+def is_mask(array: np.ndarray) -> bool:
+    """Whether the elements of a matrix, or a stack of them, are all 0 or 1."""
+    return array.ndim >= 2 and bool(((array == 0) | (array == 1)).all())
 
 
 def follow(array: Any, recipe: tuple) -> Any:

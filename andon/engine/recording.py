@@ -53,6 +53,9 @@ class Recording:
         self.stand_ins: dict[int, int] = {}  # the id of a tensor given: which argument it is
         try:
             with self.recorder.recording():
+                owner = getattr(function, "__self__", None)
+                if hasattr(owner, "training"):
+                    self.recorder.meet_module(owner)
                 self.arguments, given = self.give(leaves, argument_names(function, structure))
                 args, kwargs = unflatten(structure, given)
                 returned = function(*args, **kwargs)
@@ -121,9 +124,10 @@ class Recording:
         self.sources: list[int | Tensor] = []
         self.partials: list[Symbol | None] = []
         roots = [(i, y) for i, y in self.open_results() if y.requires_grad]
-        if not mode.grad or not roots or is_spent(y.node for _, y in roots):
+        nodes: list[Any] = [y.node for _, y in roots]
+        if not mode.grad or not roots or is_spent(nodes):
             return
-        leaves = [n for n in ancestors([y.node for _, y in roots]) if n.op is None]
+        leaves = [n for n in ancestors(nodes) if n.op is None]
         known = [(node, self.source(node)) for node in leaves]
         known = [(node, source) for node, source in known if source is not None]
         for i, y in roots:
@@ -131,7 +135,7 @@ class Recording:
             self.seeds.append((i, placeholder(spec, "gradient")))
         seeds = [Traced(np.empty(s.shape, s.dtype), s) for _, s in self.seeds]
         with using(interpreters.arrays):
-            grads = Pass([node for node, _ in known]).run([y.node for _, y in roots], seeds)
+            grads = Pass([node for node, _ in known]).run(nodes, seeds)
         for node, source in known:
             self.sources.append(source)
             self.partials.append(grads[node].symbol if node in grads else None)
@@ -142,7 +146,7 @@ class Recording:
         return [(i, y) for i, (r, y) in enumerate(found) if r.output is not None and is_tensor(y)]
 
     def source(self, node: Any) -> Any:
-        """What a leaf of the tape is: the number of an argument, a tensor, or None if it is gone."""
+        """What a leaf of the tape is: an argument's number, a tensor, or None if it is gone."""
         tensor = node.tensor() if node.tensor is not None else None
         return tensor if tensor is None else self.stand_ins.get(id(tensor), tensor)
 
@@ -154,10 +158,11 @@ class Recording:
         grads = [g for g in self.partials if g is not None]
         needed = set(between([], [*self.outputs, *grads]))
         self.given = given
-        self.state = [
+        state = [
             cell for cell in self.recorder.cells.values()
             if cell not in given and (cell.symbol in needed or cell.changed)
         ]  # fmt: skip
+        self.state = [cell for cell in state if not self.recorder.bake(cell)]
         numbers = [symbol for _, symbol in self.recorder.steps if symbol is not None]
         inputs = [cell.symbol for cell in (*given, *self.state)]
         inputs += [*numbers, *(symbol for _, symbol in self.seeds)]
@@ -178,6 +183,7 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, Tensor)
 
 
-def is_spent(nodes: Iterable[Any]) -> bool:
+def is_spent(nodes: list[Any]) -> bool:
     """Whether a backward pass has freed what these nodes need."""
-    return any(node.saved is None for node in ancestors(list(nodes)))
+    known: list[Any] = ancestors(nodes)  # type: ignore[assignment]
+    return any(node.saved is None for node in known)

@@ -17,7 +17,7 @@ import numpy as np
 from ..core.dtype import dtype
 from ..core.errors import AndonError, GraphError, ShapeError
 from ..core.op import Op, Value, item
-from ..core.spec import Spec
+from ..core.spec import Spec, spec_of
 from ..ops.methods import Methods
 
 Number = bool | int | float
@@ -175,16 +175,19 @@ def check_value(value: Symbol) -> None:
             raise GraphError(f"graph: no such output of {value.inputs[0].op}: {value!r}")
         return
     try:
-        inferred = op.infer(*map(operand_spec, value.inputs), **value.attrs)
+        inferred = op.infer(*operand_specs(op, value.inputs), **value.attrs)
     except AndonError as error:
         raise GraphError(f"graph: {op} does not take its operands: {error}") from error
     if inferred != value.spec:
         raise GraphError(f"graph: {op} gives {inferred}, not what is recorded: {value.spec}")
 
 
-def operand_spec(x: Any) -> Any:
-    """What a shape rule is told of an operand: a Spec, a number, or None."""
-    return x.spec if isinstance(x, Symbol) else x
+def operand_specs(op: Op, operands: Iterable) -> list:
+    """What a shape rule is told: Specs, None for what is absent, and numbers where they promote."""
+    told = [x.spec if isinstance(x, Symbol) else x for x in operands]
+    if op.promote is None:
+        told = [spec_of(x) if isinstance(x, Number) else x for x in told]
+    return told
 
 
 def run_value(value: Symbol, found: dict) -> Any:

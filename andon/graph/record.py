@@ -17,7 +17,7 @@ from ..core.errors import DTypeError, GraphError
 from ..core.op import Op, item
 from ..core.spec import Spec
 from ..ops.movement import cast
-from .ir import Symbol, constant, operand_spec
+from .ir import Symbol, constant, operand_specs
 
 # Frames of these parts of andon are not the user's code; those of models are
 PACKAGE = Path(__file__).parent.parent
@@ -39,7 +39,7 @@ def emit(op: Op, operands: tuple, attrs: dict, where: Any = None) -> Symbol:
     """The symbol of an op, its operands being symbols and numbers of the dtypes that it takes."""
     if op.infer is None:
         raise GraphError(f"{op}: has no shape rule, so that it cannot be recorded")
-    found = op.infer(*map(operand_spec, operands), **attrs)
+    found = op.infer(*operand_specs(op, operands), **attrs)
     if type(found) is Spec:
         node = Symbol(op, operands, attrs, tuple(found.shape), found.dtype.numpy)
     else:

@@ -25,7 +25,7 @@ from ..ops import arithmetic, elementwise, extremes, index, largest, logic, move
 from ..ops.index import Recipe, write
 from ..ops.linalg import matmul
 from ..ops.movement import cast, expand, permute, reshape
-from .ir import Symbol
+from .ir import Symbol, constant
 from .record import record
 
 ADVICE = "return it, or compute with tensors (andon.where for a choice)"
@@ -75,9 +75,9 @@ class Traced(Symbolic):
 
     def fitted(self, values: Any) -> Symbol:
         """A symbol for `values` in the dtype and shape of this array."""
-        if not isinstance(values, (Traced, Symbol)):
-            values = np.asarray(values)
         symbol = symbol_of(values)
+        if not isinstance(symbol, Symbol):
+            symbol = constant(values)
         if symbol.dtype != self.dtype:
             symbol = record(cast, (symbol,), {"dtype": dtype(self.dtype)})
         if tuple(symbol.shape) != self.shape:

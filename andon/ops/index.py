@@ -12,8 +12,8 @@ import operator
 import numpy as np
 
 from ..core.dtype import bool_, int8, int16, int32, int64
-from ..core.errors import IndexingError, ShapeError
-from ..core.op import op
+from ..core.errors import GraphError, IndexingError, ShapeError
+from ..core.op import Symbolic, op
 from ..core.spec import Spec, broadcast_shapes, spec_of
 
 # Views: ints, slices and None
@@ -203,7 +203,7 @@ def split_index(x, index):
             arrays = (part,)
             if is_mask(part):
                 check_mask(part, x, basic)
-                arrays = np.atleast_1d(getattr(part, "array", part)).nonzero()
+                arrays = places_of(part)
             for array in arrays:
                 basic.append((None, None, None) if part.ndim else None)
                 lists.append(array)
@@ -214,6 +214,17 @@ def split_index(x, index):
             dim += not isinstance(part, int)
     trivial = all(part == (None, None, None) for part in basic)
     return None if trivial and lists else tuple(basic), lists, tuple(dims)
+
+
+def places_of(mask):
+    """The indices at which a mask is true: an array per dim, one of 0 or 1 where it has none."""
+    array = mask.elements() if hasattr(mask, "elements") else mask
+    if isinstance(array, Symbolic):
+        raise GraphError(
+            "index: how many elements a mask selects depends on the data, so that it cannot be "
+            f"recorded: use where(mask, x, y): {list(mask.shape)}"
+        )
+    return np.atleast_1d(array).nonzero()
 
 
 def entry(part):

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.dtype import CATEGORIES, bool_
 from ..core.errors import DTypeError
 from ..core.op import Op, cast_all, elementwise, to_common_dtype
-from ..core.spec import Spec
+from ..core.spec import Spec, spec_of
 
 
 def refuses(category: str, why: str):
@@ -30,7 +30,8 @@ def refuses(category: str, why: str):
 
         @op.spec
         def spec(*specs: Spec, **attrs):
-            if any(s.dtype.category == level for s in specs):
+            given = [spec_of(s) for s in specs if not isinstance(s, builtins.bool)]
+            if any(s.dtype.category == level for s in given):
                 raise DTypeError(f"{op}: {why}: {' and '.join(map(str, specs))}")
             return rule(*specs, **attrs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..tensor.tensor import Tensor, wrap
 from .adam import moments
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent, rate
+from .optimizer import Group, Optimizer, check_range, descent, number, rate
 
 
 class NAdam(Optimizer):
@@ -60,9 +59,9 @@ class NAdam(Optimizer):
     def begin(self, p: Tensor, group: Group) -> tuple[float, float]:
         """The number of the step, and Πₜ."""
         t = super().begin(p, group)
-        product = self.state[p]["mu_product"].array
+        product = self.state[p]["mu_product"].elements()
         product *= momentum_at(t, group)
-        return t, product.item()
+        return t, number(product)
 
     def update(
         self,
@@ -94,4 +93,4 @@ class NAdam(Optimizer):
 
 def momentum_at(t: float, group: Group) -> float:
     """μₜ."""
-    return group["betas"][0] * (1 - 0.5 * math.pow(0.96, t * group["momentum_decay"]))
+    return group["betas"][0] * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"]))

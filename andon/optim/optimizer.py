@@ -81,7 +81,7 @@ class Optimizer:
             state.update(self.start(p, group))
         counter = state["step"].elements()
         counter += 1
-        return counter.astype(np.float64) if isinstance(counter, Symbolic) else counter.item()
+        return number(counter)
 
     # A step
 
@@ -220,6 +220,11 @@ def in_force(group: Group) -> Group:
         return group
     recorder.guard(lambda: {k: v for k, v in group.items() if k not in ("lr", "params")})
     return {**group, "lr": recorder.number(lambda: float(group["lr"]))}
+
+
+def number(array: Any) -> Any:
+    """The one element of an array as a number, or what stands for it in a recorded program."""
+    return array.astype(np.float64) if isinstance(array, Symbolic) else array.item()
 
 
 def rate(group: Group) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArgumentError
+from ..core.op import interpreters
 from ..tensor.tensor import Tensor, wrap
 from .blocks import scratch
 from .optimizer import Group, Optimizer, check_range, descent, rate
@@ -53,9 +54,14 @@ class SGD(Optimizer):
 
     def begin(self, p: Tensor, group: Group) -> bool:
         """Whether this is the first momentum, which is not dampened."""
-        if not group["momentum"] or self.state[p].get("momentum_buffer") is not None:
+        if not group["momentum"]:
             return False
-        self.state[p]["momentum_buffer"] = wrap(np.zeros(p.array.shape, p.array.dtype))
+        state = self.state[p]
+        if group["dampening"] and interpreters.recorder is not None:
+            interpreters.recorder.guard(lambda: state.get("momentum_buffer") is None)
+        if state.get("momentum_buffer") is not None:
+            return False
+        state["momentum_buffer"] = wrap(np.zeros(p.array.shape, p.array.dtype))
         return group["dampening"] != 0  # the one thing for which it matters
 
     def update(

@@ -238,7 +238,10 @@ def logspace(
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """The identity matrix."""
     available(device)
-    array = np.eye(n, m, dtype=_dtype(dtype, get_default_dtype()).numpy)
+    sizes = sizes_from((n, n if m is None else m))
+    if min(sizes) < 0:
+        raise ShapeError(f"eye: sizes must be >= 0: {list(sizes)}")
+    array = np.eye(*sizes, dtype=_dtype(dtype, get_default_dtype()).numpy)
     return from_array(array, requires_grad)
 
 

@@ -113,7 +113,9 @@ def operand(x: Any, op: Op) -> Any:
     """
     if isinstance(x, np.generic):
         return x.item()
-    if isinstance(x, (bool, int, float, np.ndarray, Symbolic)) or (x is None and op.promote is None):
+    if isinstance(x, (bool, int, float, np.ndarray, Symbolic)) or (
+        x is None and op.promote is None
+    ):
         return x
     raise DTypeError(f"{op}: expects tensors or numbers: {type(x).__name__}")
 

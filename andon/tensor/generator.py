@@ -56,7 +56,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Seed and offset, as int64[2]."""
-        return wrap(self.key.array.copy())
+        return wrap(self.key.elements().copy())
 
     def set_state(self, state: Tensor) -> Generator:
         """Continue from a state that `get_state` gave."""

@@ -14,8 +14,10 @@ import numpy as np
 
 from ..core.errors import GradientError, IndexingError, ShapeError
 from ..core.mode import enable_grad, mode
+from ..core.op import interpreters
 from ..core.spec import broadcast_shapes, sizes_from, spec_of
 from ..ops import index as indexing
+from ..ops.logic import where
 from ..ops.movement import permute, reshape
 from .creation import as_tensor, check_fits
 from .tensor import Tensor, leaf, wrap
@@ -114,24 +116,34 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value, with gradients to the value and to what is left of self."""
     value = number(value, self, "index") if isinstance(value, (int, float)) else as_tensor(value)
+    if interpreters.recorder is not None and is_one_mask(index) and value.ndim == 0:
+        mask = index.reshape(*index.shape, *(1,) * (self.ndim - index.ndim))
+        self.become(where(mask, value, self))
+        return
     parts, arrays, dims = indexing.split_index(self, index)
     target = self if parts is None else indexing.view.apply(self, index=parts)
     if not arrays:
         copy_(target, leading_ones_dropped(value, target.ndim))
         return
-    if mode.grad and (self.requires_grad or value.requires_grad):
+    wanted = mode.grad and (self.requires_grad or value.requires_grad)
+    if wanted or interpreters.recorder is not None:
         put = indexing.put.apply
         value = value.to(self.dtype)
         target.become(put(target, value, *arrays, dims=dims, accumulate=False))
         return
     target.check_writable()
-    where = indexing.among(target.ndim, [getattr(a, "array", a) for a in arrays], dims)
+    places = indexing.among(target.ndim, [getattr(a, "array", a) for a in arrays], dims)
     try:
-        target.array[where] = value.array
+        target.array[places] = value.array
     except (ValueError, IndexError) as error:
         indexing.put_spec(target.spec, value.spec, *map(spec_of, arrays), dims=dims)
         raise IndexingError(f"index: {error}: {target.spec}") from None
     target.memory.touch()
+
+
+def is_one_mask(index: Any) -> bool:
+    """Whether an index is a single boolean tensor."""
+    return isinstance(index, Tensor) and indexing.is_mask(index)
 
 
 def leading_ones_dropped(value: Tensor, ndim: int) -> Tensor:

@@ -44,18 +44,19 @@ class Interchange:
         """The one element as a Python number."""
         if self.array.size != 1:
             raise ShapeError(f"item: a tensor of one element expected: {self.spec}")
-        found = self.array.item()
+        found = self.elements().item()
         return float(found) if self.array.dtype.kind == "V" else found
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers; a number where there are no dims."""
-        array = self.array.astype(np.float32) if self.array.dtype.kind == "V" else self.array
+        array = self.elements()
+        array = array.astype(np.float32) if array.dtype.kind == "V" else array
         return array.tolist()
 
     def __bool__(self) -> bool:
         if self.array.size != 1:
             raise ShapeError(f"bool: the truth of several elements is ambiguous: {self.spec}")
-        return bool(self.array)
+        return bool(self.elements())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -69,7 +70,7 @@ class Interchange:
     def __index__(self) -> int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":
             raise DTypeError(f"index: only a single integer can be used as one: {self.spec}")
-        return int(self.array.item())
+        return int(self.elements().item())
 
     def __format__(self, spec: str) -> str:
         if self.array.ndim and spec:
@@ -79,7 +80,7 @@ class Interchange:
     def __contains__(self, element: Any) -> bool:
         if not isinstance(element, (bool, int, float, np.generic, Interchange)):
             raise DTypeError(f"contains: expects a number or a tensor: {type(element).__name__}")
-        return bool((self.array == getattr(element, "array", element)).any())
+        return bool((self.elements() == getattr(element, "array", element)).any())
 
     # NumPy and DLPack
 
@@ -87,12 +88,12 @@ class Interchange:
         """The array that holds the elements: not a copy."""
         if self.requires_grad and not force:
             raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
-        return self.array
+        return self.elements()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.requires_grad:
             raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
-        return np.array(self.array, dtype, copy=copy)
+        return np.array(self.elements(), dtype, copy=copy)
 
     def __array_wrap__(self, array: np.ndarray, context: Any = None, scalar: bool = False) -> Any:
         """What NumPy's functions return when they are given a tensor: a tensor."""
@@ -104,7 +105,7 @@ class Interchange:
         if self.requires_grad:
             raise GradientError("dlpack: this tensor requires a gradient: use detach()")
         try:
-            return self.array.__dlpack__(**options)
+            return self.elements().__dlpack__(**options)
         except BufferError as error:
             raise DTypeError(f"dlpack: {error}: {self.spec}") from None
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.dtype import bool_, get_default_dtype, int64
 from ..core.errors import DataError
+from ..core.op import Symbolic
 
 
 @dataclass
@@ -49,7 +50,10 @@ def set_printoptions(
 
 def tensor_text(tensor: Any) -> str:
     """`tensor([1., 2.])`, with the dtype where it is unusual and the node that made it."""
-    array = tensor.array.astype(np.float32) if tensor.array.dtype.kind == "V" else tensor.array
+    array = tensor.elements()
+    if isinstance(array, Symbolic):
+        array.unknown()
+    array = array.astype(np.float32) if array.dtype.kind == "V" else array
     suffixes = []
     if array.size == 0 and array.ndim != 1:
         suffixes.append(f"size={tuple(array.shape)}")

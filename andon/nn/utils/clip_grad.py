@@ -56,7 +56,8 @@ def clip_grads_with_norm_(
     foreach: bool | None = None,
 ) -> None:
     """Scale all gradients by min(1, max_norm / total_norm)."""
-    norm = total_norm.elements()
+    norm: Any = total_norm.elements()
+    factor: Any
     if isinstance(norm, Symbolic):
         factor = np.minimum(float(max_norm) / (norm + 1e-6), 1.0)
     else:
