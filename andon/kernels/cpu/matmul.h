@@ -1,0 +1,513 @@
+/* Matrix product C (M, N) = A (M, K) . B (K, N), where A may be stored as (K, M) and B as (N, K).
+ *
+ * Every size and stride is a constant where this is called, so the compiler writes the loops for that
+ * one product. From the inside out:
+ *
+ *   tile     `rows` x `vectors` of C stay in registers while k runs. A step loads the vectors of B,
+ *            broadcasts an element of A for each row, and does rows x vectors multiply-adds.
+ *   panel    the columns of a tile, for all of a block's depth: what packing lays out side by side.
+ *   block    DEPTH x width of B, which stays in the L2 cache while all rows of A pass; the rows x DEPTH
+ *            strip of A stays in L1. So A is read where it lies. It is copied only if it is stored
+ *            transposed: a strip's steps are then a row of A apart, in few sets of the cache.
+ *
+ * A finished vector goes through the epilogue while it is in its register: bias, activation, residual
+ * and other outputs live there.
+ *
+ * This file is read once per element type: as it is for float, after `#define MATMUL_DOUBLE` for
+ * double. Names end in _f32 and _f64. */
+#include "vector.h"
+
+#ifndef ANDON_MATMUL_SHAPE
+#define ANDON_MATMUL_SHAPE
+
+typedef struct {
+    long M, N, K;
+    long lda, ldb, ldc;    /* elements from one stored row to the next */
+    int trans_a, trans_b;  /* A is stored as (K, M); B is stored as (N, K) */
+    int accumulate;        /* C += instead of C = */
+} matmul_shape;
+
+/* The part of C that a call computes: [m0, m1) x [n0, n1), from matmul_part or matmul_whole. */
+typedef struct {
+    long m0, m1, n0, n1;
+} matmul_range;
+
+INLINE long matmul_min(long x, long y) { return x < y ? x : y; }
+INLINE long matmul_quotient(long x, long by) { return (x + by - 1) / by; } /* rounded up */
+#endif
+
+#if defined(MATMUL_DOUBLE) ? !defined(ANDON_MATMUL_F64) : !defined(ANDON_MATMUL_F32)
+#ifdef MATMUL_DOUBLE
+#define ANDON_MATMUL_F64
+#define REAL double
+#define VEC vd
+#define VEC_(operation) vd_##operation
+#define WIDTH VD_LANES
+#define NAME(name) name##_f64
+#else
+#define ANDON_MATMUL_F32
+#define REAL float
+#define VEC vf
+#define VEC_(operation) vf_##operation
+#define WIDTH LANES
+#define NAME(name) name##_f32
+#endif
+
+/* Applied to each finished vector: x holds C[m, n ... n + count), count = WIDTH but at the end of a
+ * row. Its result is stored. What the context points at must not be C: if K > DEPTH, C holds partial
+ * sums before. */
+typedef VEC NAME(matmul_epilogue)(const void *context, VEC x, long m, long n, long count);
+
+INLINE VEC NAME(matmul_plain)(const void *context, VEC x, long m, long n, long count)
+{
+    (void)context, (void)m, (void)n, (void)count;
+    return x;
+}
+
+/* ---- Sizes ---- */
+
+enum {
+#if VECTOR_BYTES == 64 || defined(__aarch64__) /* 32 registers: 24 hold sums */
+    NAME(SUMS) = 24,
+    NAME(VECTORS) = 3,
+#else /* 16 registers: 12 hold sums */
+    NAME(SUMS) = 12,
+    NAME(VECTORS) = 2,
+#endif
+    NAME(MOST_VECTORS) = NAME(VECTORS) + 1,
+    NAME(MOST_ROWS) = 16,
+    NAME(DEPTH) = 1536 / sizeof(REAL), /* 8 rows of A as deep are 12 KB of the L1 cache */
+#if VECTOR_BYTES == 64
+    NAME(BLOCK) = (640 << 10) / sizeof(REAL), /* elements of B in a block, of 1 MB L2 */
+#else
+    NAME(BLOCK) = (192 << 10) / sizeof(REAL), /* of 256 KB */
+#endif
+    NAME(GROUP) = 32,          /* rows of a transposed A that are copied at once: whole cache lines */
+    NAME(PREFETCH_STEPS) = 16, /* how far ahead B is fetched where it is not packed yet */
+    /* Elements of scratch memory that a call needs for itself, aligned to 64 bytes. */
+    NAME(MATMUL_SCRATCH) = NAME(BLOCK) + (2 * NAME(MOST_VECTORS) * WIDTH + NAME(GROUP) +
+                                          NAME(MOST_ROWS)) * NAME(DEPTH)
+};
+
+/* The columns, counted in vectors: panels of panel_vectors from 0 to full_vectors, then panels of
+ * tail_vectors to the end. Only the tail has a vector that is not full of columns. */
+INLINE long NAME(vectors)(long N) { return matmul_quotient(N, WIDTH); }
+
+/* 4 rather than 3 where that leaves none over. */
+INLINE int NAME(panel_vectors)(long N)
+{
+    long vectors = NAME(vectors)(N);
+    if (vectors <= NAME(MOST_VECTORS)) return vectors > 0 ? (int)vectors : 1;
+    return vectors % NAME(MOST_VECTORS) == 0 ? NAME(MOST_VECTORS) : NAME(VECTORS);
+}
+
+/* 2 + 2 at the end rather than 3 + 1, as a tile of one vector waits for its loads. */
+INLINE int NAME(tail_vectors)(long N)
+{
+    int panel = NAME(panel_vectors)(N), rest = NAME(vectors)(N) % panel;
+    if (rest == 1 && panel == 3) return 2;
+    return rest == 0 && N % WIDTH != 0 ? panel : rest;
+}
+
+INLINE long NAME(full_vectors)(long N)
+{
+    long vectors = NAME(vectors)(N);
+    int panel = NAME(panel_vectors)(N), rest = vectors % panel;
+    if (rest == 1 && panel == 3) return vectors - 4;
+    return rest == 0 && N % WIDTH != 0 ? vectors - panel : vectors - rest;
+}
+
+/* Rows of a tile: as many as the registers hold, then as even as M allows. */
+INLINE int NAME(tile_rows)(long M, long N)
+{
+    long most = matmul_min(NAME(SUMS) / NAME(panel_vectors)(N), NAME(MOST_ROWS));
+    return M > 0 ? (int)matmul_quotient(M, matmul_quotient(M, most)) : 1;
+}
+
+/* Steps of a block: K in equal parts of at most DEPTH, whole vectors. */
+INLINE long NAME(block_depth)(long K)
+{
+    if (K <= 0) return 1;
+    long part = matmul_quotient(K, matmul_quotient(K, NAME(DEPTH)));
+    return matmul_quotient(part, WIDTH) * WIDTH;
+}
+
+/* ---- The tile ---- */
+
+/* rows x columns of C, from k steps. Step p reads a[i * a_row + p * a_step] for each row i and
+ * `vectors` vectors at b + p * b_step; with `copy` (where B is not packed yet) it leaves them at
+ * copy_to, side by side. `add`: to what C holds. `finish`: these are the last steps. */
+INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, long k, const REAL *a,
+                       long a_row, long a_step, const REAL *b, long b_step, int packed,
+                       REAL *copy_to, REAL *c, int add, int finish,
+                       NAME(matmul_epilogue) * epilogue, const void *context, long m, long n)
+{
+    VEC sums[NAME(MOST_ROWS)][NAME(MOST_VECTORS)];
+    const long last = columns - (vectors - 1) * WIDTH; /* columns of the last vector */
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            sums[i][j] = (VEC){0};
+            __builtin_prefetch(c + i * s.ldc + j * WIDTH, 1);
+        }
+    }
+    _Pragma("GCC unroll 4") for (long p = 0; p < k; p++)
+    {
+        VEC row_of_b[NAME(MOST_VECTORS)];
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            long count = packed || j < vectors - 1 ? WIDTH : last;
+            row_of_b[j] = VEC_(load_part)(b + j * WIDTH, count, 0);
+            if (copy_to == NULL) continue;
+            VEC_(store)(copy_to + j * WIDTH, row_of_b[j]);
+            __builtin_prefetch(b + NAME(PREFETCH_STEPS) * b_step + j * WIDTH);
+        }
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            REAL x = a[i * a_row];
+            UNROLL for (int j = 0; j < vectors; j++) sums[i][j] += x * row_of_b[j];
+        }
+        a += a_step;
+        b += b_step;
+        if (copy_to != NULL) copy_to += vectors * WIDTH;
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            REAL *to = c + i * s.ldc + j * WIDTH;
+            long count = j < vectors - 1 ? WIDTH : last;
+            VEC x = sums[i][j];
+            if (add) x += VEC_(load_part)(to, count, 0);
+            if (finish) x = epilogue(context, x, m + i, n + j * WIDTH, count);
+            VEC_(store_part)(to, x, count);
+        }
+    }
+}
+
+/* ---- Packing ---- */
+
+/* One panel of a block, k x vectors x WIDTH, from `columns` columns of B that start at b; zeros after
+ * the last. B stored as (N, K) is transposed a square of vectors at a time. */
+INLINE void NAME(pack_panel)(matmul_shape s, int vectors, long columns, long k, const REAL *b,
+                             REAL *out)
+{
+    const long step = vectors * WIDTH;
+    if (!s.trans_b) {
+        for (long p = 0; p < k; p++)
+            UNROLL for (int j = 0; j < vectors; j++)
+            {
+                long count = j < vectors - 1 ? WIDTH : columns - (vectors - 1) * WIDTH;
+                VEC x = VEC_(load_part)(b + p * s.ldb + j * WIDTH, count, 0);
+                VEC_(store)(out + p * step + j * WIDTH, x);
+            }
+        return;
+    }
+    for (int j = 0; j < vectors; j++, b += WIDTH * s.ldb, out += WIDTH) {
+        const long count = matmul_min(WIDTH, columns - j * WIDTH);
+        for (long p = 0; p < k; p += WIDTH) {
+            const long steps = matmul_min(WIDTH, k - p);
+            VEC square[WIDTH];
+            UNROLL for (int i = 0; i < WIDTH; i++)
+                square[i] = i < count ? VEC_(load_part)(b + i * s.ldb + p, steps, 0) : (VEC){0};
+            VEC_(transpose)(square);
+            UNROLL for (int i = 0; i < WIDTH; i++)
+                if (i < steps) VEC_(store)(out + (p + i) * step, square[i]);
+        }
+    }
+}
+
+/* Columns [n0, n1) of k steps of B. b: the block's first row; out: the block's start, where the panel
+ * of column n starts at out[n * k]. */
+static __attribute__((noinline, unused)) void NAME(pack_transposed_panel)(long ldb, int vectors,
+                                                                          long columns, long k,
+                                                                          const REAL *b, REAL *out)
+{
+    NAME(pack_panel)((matmul_shape){.ldb = ldb, .trans_b = 1}, vectors, columns, k, b, out);
+}
+
+INLINE void NAME(pack_columns)(matmul_shape s, long n0, long n1, long k, const REAL *b, REAL *out)
+{
+    const int panel = NAME(panel_vectors)(s.N), tail = NAME(tail_vectors)(s.N);
+    const long full = NAME(full_vectors)(s.N) * WIDTH, along = s.trans_b ? s.ldb : 1;
+    for (long n = n0; n < n1;) {
+        int vectors = n < full ? panel : tail;
+        long columns = matmul_min(vectors * WIDTH, s.N - n);
+        if (s.trans_b)
+            NAME(pack_transposed_panel)(s.ldb, vectors, columns, k, b + n * along, out + n * k);
+        else if (n < full) NAME(pack_panel)(s, panel, panel * WIDTH, k, b + n, out + n * k);
+        else NAME(pack_panel)(s, tail, columns, k, b + n, out + n * k);
+        n += vectors * WIDTH;
+    }
+}
+
+/* Elements of a packed B: K rows of whole vectors. */
+INLINE long NAME(matmul_packed_size)(long N, long K) { return NAME(vectors)(N) * WIDTH * K; }
+
+/* Part of packing all of B, for matmul_packed: its panels, shared out. `packed` is aligned to 64. */
+INLINE void NAME(matmul_pack)(matmul_shape s, const REAL *b, REAL *packed, long part, long parts)
+{
+    const long depth = NAME(block_depth)(s.K), step = NAME(panel_vectors)(s.N) * WIDTH;
+    const long panels = matmul_quotient(NAME(full_vectors)(s.N) * WIDTH, step) + 1; /* and the tail */
+    const long n0 = panels * part / parts * step, end = panels * (part + 1) / parts * step;
+    const long n1 = part == parts - 1 ? s.N : matmul_min(end, s.N);
+    for (long p = 0; p < s.K; p += depth)
+        NAME(pack_columns)(s, n0, n1, matmul_min(depth, s.K - p), b + (s.trans_b ? p : p * s.ldb),
+                           packed + p * NAME(vectors)(s.N) * WIDTH);
+}
+
+/* `height` rows of A, stored as (K, M): strips of `rows`, each k x rows. Eight steps at a time, since
+ * the strips' pieces of one step lie far apart, often in one set of the cache. */
+INLINE void NAME(pack_strips)(int rows, long height, long k, const REAL *a, long lda, REAL *out)
+{
+    for (long p = 0; p < k; p += 8)
+        for (long i = 0; i < height; i += rows)
+            for (long q = p; q < matmul_min(p + 8, k); q++) {
+                REAL *to = out + i * k + q * rows;
+                if (i + rows <= height) memcpy(to, a + q * lda + i, rows * sizeof(REAL));
+                else
+                    for (long r = i; r < height; r++) to[r - i] = a[q * lda + r];
+            }
+}
+
+/* ---- Blocks ---- */
+
+/* What becomes of B: it is packed already, is read where it lies, or is packed on the way. */
+enum { NAME(PACKED), NAME(DIRECT), NAME(COPYING) };
+
+/* k steps of A's strips and of the columns [n0, n1). */
+typedef struct {
+    long k, n0, n1;
+    const REAL *b; /* where B lies: its first row in the block */
+    REAL *packed;  /* the block's panels: that of column n at packed[n * k] */
+    int add, finish;
+    const void *context;
+} NAME(block);
+
+/* One tile: `rows` rows of C from row m, and `columns` columns, in `vectors` vectors, from column n. */
+INLINE void NAME(panel)(matmul_shape s, int rows, int vectors, long columns, int mode,
+                        const REAL *a, long a_row, long a_step, NAME(block) block, REAL *c,
+                        NAME(matmul_epilogue) * epilogue, long m, long n)
+{
+    const int packed = mode == NAME(PACKED);
+    REAL *panel = block.packed + n * block.k;
+    NAME(tile)(s, rows, vectors, columns, block.k, a, a_row, a_step, packed ? panel : block.b + n,
+               packed ? vectors * WIDTH : s.ldb, packed, mode == NAME(COPYING) ? panel : NULL,
+               c + m * s.ldc + n, block.add, block.finish, epilogue, block.context, m, n);
+}
+
+/* `rows` rows of C from row m: their strip of A times the block. */
+INLINE void NAME(strip)(matmul_shape s, int rows, int mode, const REAL *a, long a_row, long a_step,
+                        NAME(block) block, REAL *c, NAME(matmul_epilogue) * epilogue, long m)
+{
+    const int full = NAME(panel_vectors)(s.N), tail = NAME(tail_vectors)(s.N);
+    const long tail_start = NAME(full_vectors)(s.N) * WIDTH;
+    const long last_start = (NAME(vectors)(s.N) - tail) * WIDTH; /* of two, or the same */
+    long n = block.n0;
+    for (; n < matmul_min(block.n1, tail_start); n += full * WIDTH)
+        NAME(panel)(s, rows, full, full * WIDTH, mode, a, a_row, a_step, block, c, epilogue, m, n);
+    if (tail == 0 || n >= block.n1) return;
+    if (last_start > tail_start)
+        NAME(panel)(s, rows, tail, tail * WIDTH, mode, a, a_row, a_step, block, c, epilogue, m,
+                    tail_start);
+    NAME(panel)(s, rows, tail, s.N - last_start, mode, a, a_row, a_step, block, c, epilogue, m,
+                last_start);
+}
+
+/* All rows of the range times one block. Strips are whole, but for M's last. */
+INLINE void NAME(rows)(matmul_shape s, matmul_range range, int mode, const REAL *a,
+                       NAME(block) block, REAL *c, REAL *scratch, int pack_a,
+                       NAME(matmul_epilogue) * epilogue)
+{
+    const int rows = NAME(tile_rows)(s.M, s.N), rest = s.M % rows;
+    const long group = pack_a ? matmul_quotient(NAME(GROUP), rows) * rows : s.M;
+    const long a_row = s.trans_a ? 1 : s.lda;
+    const long a_step = pack_a ? rows : s.trans_a ? s.lda : 1;
+    for (long g = range.m0; g < range.m1; g += group) {
+        const long end = matmul_min(g + group, range.m1);
+        if (pack_a) NAME(pack_strips)(rows, end - g, block.k, a + g, s.lda, scratch);
+        for (long m = g; m < end; m += rows) {
+            const REAL *strip = pack_a ? scratch + (m - g) * block.k : a + m * a_row;
+            if (rest != 0 && m + rows > end)
+                NAME(strip)(s, rest, mode == NAME(COPYING) ? NAME(PACKED) : mode, strip, a_row,
+                            a_step, block, c, epilogue, m);
+            else if (mode == NAME(COPYING) && m == range.m0)
+                NAME(strip)(s, rows, NAME(COPYING), strip, a_row, a_step, block, c, epilogue, m);
+            else
+                NAME(strip)(s, rows, mode == NAME(COPYING) ? NAME(PACKED) : mode, strip, a_row,
+                            a_step, block, c, epilogue, m);
+        }
+    }
+}
+
+/* All blocks. `packed`: all of B, as matmul_pack leaves it, or NULL and `b` as the shape says. */
+INLINE void NAME(blocks)(matmul_shape s, matmul_range range, const REAL *a, const REAL *b,
+                         REAL *packed, int is_packed, REAL *c, REAL *scratch,
+                         NAME(matmul_epilogue) * epilogue, const void *context)
+{
+    const long depth = NAME(block_depth)(s.K), step = NAME(panel_vectors)(s.N) * WIDTH;
+    const long tail_start = NAME(full_vectors)(s.N) * WIDTH;
+    const int rows = NAME(tile_rows)(s.M, s.N);
+    /* B is read where it lies if it is small, a single panel, or read once or twice only. */
+    const int direct = !is_packed && !s.trans_b &&
+                       (s.N * s.K <= 96 * 96 || s.N <= step || s.M <= 2 * rows);
+    const int pack_a = s.trans_a && s.M * s.K > 128 * 128 && s.N > WIDTH;
+    REAL *const a_scratch = scratch + NAME(BLOCK) + 2 * NAME(MOST_VECTORS) * WIDTH * depth;
+    if (range.m0 >= range.m1 || range.n0 >= range.n1) return;
+    long width = NAME(BLOCK) / depth / step * step;
+    const long count = matmul_quotient(range.n1 - range.n0, width);
+    width = matmul_quotient(matmul_quotient(range.n1 - range.n0, count), step) * step;
+
+    for (long p = 0; p == 0 || p < s.K; p += depth) {
+        const REAL *a_block = a + (s.trans_a ? p * s.lda : p);
+        for (long n = range.n0, end; n < range.n1; n = end) {
+            end = n + width > tail_start ? range.n1 : matmul_min(n + width, range.n1);
+            NAME(block) block = {.k = matmul_min(depth, s.K - p), .n0 = n, .n1 = end};
+            block.b = b + (s.trans_b ? p : p * s.ldb);
+            block.add = s.accumulate || p > 0;
+            block.finish = p + depth >= s.K;
+            block.context = context;
+            if (is_packed) block.packed = packed + p * NAME(vectors)(s.N) * WIDTH;
+            else block.packed = scratch - n * block.k;
+            if (is_packed)
+                NAME(rows)(s, range, NAME(PACKED), a_block, block, c, a_scratch, pack_a, epilogue);
+            else if (direct)
+                NAME(rows)(s, range, NAME(DIRECT), a_block, block, c, a_scratch, pack_a, epilogue);
+            else if (!s.trans_b && range.m1 - range.m0 >= rows)
+                NAME(rows)(s, range, NAME(COPYING), a_block, block, c, a_scratch, pack_a, epilogue);
+            else {
+                NAME(pack_columns)(s, n, end, block.k, block.b, block.packed);
+                NAME(rows)(s, range, NAME(PACKED), a_block, block, c, a_scratch, pack_a, epilogue);
+            }
+        }
+    }
+}
+
+/* ---- One row: every element of B is used once, so all that counts is to read it in order ---- */
+
+/* c[l ... l + count) (+)= the sum over d < deep of x[d * x_step] times row d of b. */
+INLINE void NAME(add_rows)(int deep, long l, long count, const REAL *x, long x_step, const REAL *b,
+                           long ldb, REAL *c, int add, int finish,
+                           NAME(matmul_epilogue) * epilogue, const void *context)
+{
+    VEC sum = add ? VEC_(load_part)(c + l, count, 0) : (VEC){0};
+    UNROLL for (int d = 0; d < deep; d++)
+        sum += x[d * x_step] * VEC_(load_part)(b + d * ldb + l, count, 0);
+    if (finish) sum = epilogue(context, sum, 0, l, count);
+    VEC_(store_part)(c + l, sum, count);
+}
+
+/* B as it is: eight of its rows at a time, over a strip of c that stays in the L1 cache. */
+INLINE void NAME(row_times_rows)(matmul_shape s, matmul_range range, const REAL *x, long x_step,
+                                 const REAL *b, REAL *c, NAME(matmul_epilogue) * epilogue,
+                                 const void *context)
+{
+    enum { STRIP = 8192 / sizeof(REAL), DEEP = 8 };
+    const int rest = s.K % DEEP;
+    for (long n = range.n0, end; n < range.n1; n = end) {
+        end = matmul_min(n + STRIP, range.n1);
+        const long whole = n + (end - n) / WIDTH * WIDTH;
+        for (long p = 0; p == 0 || p < s.K; p += DEEP) {
+            const int add = s.accumulate || p > 0, finish = p + DEEP >= s.K;
+            const REAL *xs = x + p * x_step, *rows = b + p * s.ldb;
+            if (p + DEEP <= s.K) {
+                for (long l = n; l < whole; l += WIDTH)
+                    NAME(add_rows)(DEEP, l, WIDTH, xs, x_step, rows, s.ldb, c, add, finish,
+                                   epilogue, context);
+                if (whole < end)
+                    NAME(add_rows)(DEEP, whole, end - whole, xs, x_step, rows, s.ldb, c, add,
+                                   finish, epilogue, context);
+            } else {
+                for (long l = n; l < whole; l += WIDTH)
+                    NAME(add_rows)(rest, l, WIDTH, xs, x_step, rows, s.ldb, c, add, finish,
+                                   epilogue, context);
+                if (whole < end)
+                    NAME(add_rows)(rest, whole, end - whole, xs, x_step, rows, s.ldb, c, add,
+                                   finish, epilogue, context);
+            }
+        }
+    }
+}
+
+/* B stored as (N, K): WIDTH dot products at a time, summed across by a transpose. */
+INLINE void NAME(row_times_columns)(matmul_shape s, matmul_range range, const REAL *x, long x_step,
+                                    const REAL *b, REAL *c, NAME(matmul_epilogue) * epilogue,
+                                    const void *context)
+{
+    for (long n = range.n0; n < range.n1; n += WIDTH) {
+        const long count = matmul_min(WIDTH, range.n1 - n);
+        const REAL *rows[WIDTH];
+        VEC sums[WIDTH];
+        UNROLL for (int i = 0; i < WIDTH; i++)
+        {
+            rows[i] = b + (n + matmul_min(i, count - 1)) * s.ldb;
+            sums[i] = (VEC){0};
+        }
+        for (long p = 0; p < s.K; p += WIDTH) {
+            const long steps = matmul_min(WIDTH, s.K - p);
+            VEC part = {0};
+            if (x_step == 1) part = VEC_(load_part)(x + p, steps, 0);
+            else
+                for (long q = 0; q < steps; q++) part[q] = x[(p + q) * x_step];
+            UNROLL for (int i = 0; i < WIDTH; i++)
+                sums[i] += part * VEC_(load_part)(rows[i] + p, steps, 0);
+        }
+        VEC_(transpose)(sums);
+        UNROLL for (int i = 1; i < WIDTH; i++) sums[0] += sums[i];
+        if (s.accumulate) sums[0] += VEC_(load_part)(c + n, count, 0);
+        VEC_(store_part)(c + n, epilogue(context, sums[0], 0, n, count), count);
+    }
+}
+
+/* ---- What a graph calls ---- */
+
+INLINE matmul_range NAME(matmul_whole)(matmul_shape s) { return (matmul_range){0, s.M, 0, s.N}; }
+
+/* One of `parts` parts of C, by whole tiles. Splitting the columns reads A once per part, splitting
+ * the rows B, which may have to be packed too: so rows only if there are far more of them. */
+INLINE matmul_range NAME(matmul_part)(matmul_shape s, long part, long parts)
+{
+    const long rows = NAME(tile_rows)(s.M, s.N), columns = NAME(panel_vectors)(s.N) * WIDTH;
+    const long row_tiles = matmul_quotient(s.M, rows);
+    const long column_tiles = matmul_quotient(s.N, columns);
+    matmul_range range = NAME(matmul_whole)(s);
+    if (s.M > 3 * s.N || column_tiles % parts > row_tiles % parts) {
+        range.m0 = matmul_min(row_tiles * part / parts * rows, s.M);
+        range.m1 = matmul_min(row_tiles * (part + 1) / parts * rows, s.M);
+        return range;
+    }
+    const long tail_start = NAME(full_vectors)(s.N) * WIDTH;
+    range.n0 = column_tiles * part / parts * columns;
+    range.n1 = column_tiles * (part + 1) / parts * columns;
+    if (range.n0 > tail_start) range.n0 = s.N; /* the tail is not split */
+    if (range.n1 > tail_start) range.n1 = s.N;
+    return range;
+}
+
+/* The range of C = A B, where `packed` holds what matmul_pack made of B. */
+INLINE void NAME(matmul_packed)(matmul_shape s, matmul_range range, const REAL *a,
+                                const REAL *packed, REAL *c, REAL *scratch,
+                                NAME(matmul_epilogue) * epilogue, const void *context)
+{
+    NAME(blocks)(s, range, a, NULL, (REAL *)packed, 1, c, scratch, epilogue, context);
+}
+
+/* The range of C = A B. */
+INLINE void NAME(matmul)(matmul_shape s, matmul_range range, const REAL *a, const REAL *b, REAL *c,
+                         REAL *scratch, NAME(matmul_epilogue) * epilogue, const void *context)
+{
+    const long x_step = s.trans_a ? s.lda : 1;
+    if (s.M == 1 && range.m0 < range.m1 && s.trans_b)
+        NAME(row_times_columns)(s, range, a, x_step, b, c, epilogue, context);
+    else if (s.M == 1 && range.m0 < range.m1)
+        NAME(row_times_rows)(s, range, a, x_step, b, c, epilogue, context);
+    else NAME(blocks)(s, range, a, b, NULL, 0, c, scratch, epilogue, context);
+}
+
+#undef REAL
+#undef VEC
+#undef VEC_
+#undef WIDTH
+#undef NAME
+#endif
