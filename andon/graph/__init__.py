@@ -5,6 +5,9 @@ record    ops applied to symbols make symbols
 trace     arrays that record what is done to them, in-place changes and views included
 text      a graph as text, and back
 rewrite   rules and passes, and what runs a list of them
+gradient  the gradient rules, over symbols
+simplify  SIMPLIFY, the passes for every graph: fold, algebra, movement, numbering (equal values
+          become one) and recognise (what is written by hand becomes a fused op)
 """
 
 from .ir import Graph, Symbol

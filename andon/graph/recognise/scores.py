@@ -1,0 +1,196 @@
+"""Attention written out: softmax(mask(q kᵀ · scale)) v becomes one op, that keeps no scores.
+
+By structure. From the product with v, the scores are peeled down to the product of q and k:
+factors go into the scale, what is filled with -∞ is a boolean mask, what is added is an additive
+one. A mask is causal where it is a constant, and triangular; otherwise it is data, and an operand.
+
+A query that may see no key gives NaN if it is written out, and 0 here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...ops.attention import attention
+from ...ops.logic import logical_and, logical_not, where
+from ...ops.movement import swap_last
+from ..ir import Graph, Symbol
+from .match import Match, Search
+from .replace import recognise
+
+LOW = -1e4  # a score that is this low hides a key as -∞ does, unless all are as low
+
+
+def recognise_attention(graph: Graph) -> Graph:
+    """Attention written out, with or without masks, becomes one op."""
+    return recognise(graph, attended)
+
+
+@dataclass
+class Mask:
+    """Keys that are `seen` or, if not that, hidden; or what is added to the scores, `factor` times.
+
+    fill  what hidden scores are set to
+    """
+
+    operand: Any
+    kind: str  # "seen", "hidden" or "added"
+    factor: float = 1.0
+    fill: float = -math.inf
+
+    def seen(self, x: Symbol) -> Symbol:
+        return x if self.kind == "seen" else logical_not.apply(x)
+
+    def added(self, x: Symbol) -> Symbol:
+        if self.kind == "added":
+            return x if self.factor == 1 else x * self.factor
+        return where.apply(self.seen(x), 0.0, self.fill * self.factor)
+
+
+@dataclass
+class Scores:
+    """q kᵀ · scale, and the masks over it."""
+
+    q: Any = None
+    k: Any = None
+    transposed: bool = False  # k is given as (..., D, S)
+    scale: float = 1.0
+    masks: list[Mask] = field(default_factory=list)
+
+
+def attended(value: Symbol, search: Search) -> Match | None:
+    """softmax(scores) v, at the product with v."""
+    if str(value.op) != "matmul" or len(value.inputs[1].shape) < 2:
+        return None
+    p, v = without_copies(value.inputs[0]), value.inputs[1]
+    if str(p.op) != "softmax" or p.attrs["dim"] != len(p.shape) - 1:
+        return None
+    scores = peeled(p.inputs[0], Scores())
+    if scores is None or not fit(scores, p, v):
+        return None
+    masks = [m for m in scores.masks if not is_causal(m, p.shape)]
+    causal = len(masks) < len(scores.masks)
+
+    def make(q: Symbol, k: Symbol, v: Symbol, *operands: Symbol) -> Symbol:
+        k = swap_last(k) if scores.transposed else k
+        mask = combined(masks, operands, v)
+        return attention.apply(q, k, v, mask, scale=scores.scale, causal=causal)[0]
+
+    return Match(value, (scores.q, scores.k, v, *(m.operand for m in masks)), make)
+
+
+def without_copies(x: Symbol) -> Symbol:
+    """x, looking through copies and casts."""
+    while str(x.op) in ("cast", "clone", "contiguous"):
+        x = x.inputs[0]
+    return x
+
+
+def peeled(x: Any, scores: Scores) -> Scores | None:
+    """`scores` with what x, a masked and scaled product, says of them; None if x is none."""
+    if not isinstance(x, Symbol):
+        return None
+    peel = PEELS.get(str(without_copies(x).op))
+    return peel(scores, *without_copies(x).inputs) if peel else None
+
+
+def peel_scale(scores: Scores, a: Any, b: Any) -> Scores | None:
+    x, n = (a, b) if isinstance(a, Symbol) else (b, a)
+    if isinstance(n, Symbol) or n <= 0:
+        return None
+    scores.scale *= n
+    return peeled(x, scores)
+
+
+def peel_divisor(scores: Scores, a: Any, b: Any) -> Scores | None:
+    return None if isinstance(b, Symbol) or b <= 0 else peel_scale(scores, a, 1 / b)
+
+
+def peel_choice(scores: Scores, condition: Any, a: Any, b: Any) -> Scores | None:
+    kind, x, fill = ("seen", a, b) if isinstance(a, Symbol) else ("hidden", b, a)
+    if isinstance(fill, Symbol) or fill > LOW or not isinstance(condition, Symbol):
+        return None
+    scores.masks.append(Mask(condition, kind, scores.scale, float(fill)))
+    return peeled(x, scores)
+
+
+def peel_sum(scores: Scores, a: Any, b: Any) -> Scores | None:
+    scale, masks = scores.scale, list(scores.masks)
+    for x, mask in ((a, b), (b, a)):
+        if isinstance(mask, Symbol):
+            found = peeled(x, Scores(scale=scale, masks=[*masks, Mask(mask, "added", scale)]))
+            if found is not None:
+                return found
+    return None
+
+
+def peel_product(scores: Scores, q: Symbol, k: Symbol) -> Scores:
+    """q kᵀ, with factors of q and k."""
+    q, scores.scale = without_factor(q, scores.scale)
+    k, scores.scale = without_factor(k, scores.scale)
+    ndim = len(k.shape)
+    swapped = (*range(ndim - 2), ndim - 1, ndim - 2)
+    scores.transposed = str(k.op) != "permute" or k.attrs["dims"] != swapped
+    if not scores.transposed:
+        k, scores.scale = without_factor(k.inputs[0], scores.scale)
+    scores.q, scores.k = q, k
+    return scores
+
+
+def without_factor(x: Symbol, scale: float) -> tuple[Symbol, float]:
+    """x without the number that it is multiplied or divided by, which goes into the scale."""
+    if str(x.op) in ("mul", "div") and len(x.operands) == 1 and isinstance(x.inputs[0], Symbol):
+        n: Any = x.inputs[1]
+        return x.inputs[0], scale * n if str(x.op) == "mul" else scale / n
+    if str(x.op) == "mul" and len(x.operands) == 1:
+        return x.inputs[1], scale * x.inputs[0]  # type: ignore[operator]
+    return x, scale
+
+
+PEELS: dict[str, Any] = {
+    "mul": peel_scale,
+    "div": peel_divisor,
+    "where": peel_choice,
+    "add": peel_sum,
+    "matmul": peel_product,
+}
+
+
+def fit(scores: Scores, p: Symbol, v: Symbol) -> bool:
+    """Whether the operands are what the op takes: of one dtype and with equal batch dims."""
+    q, k = scores.q, scores.k
+    if len(q.shape) < 2 or len(k.shape) < 2 or not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        return False
+    masks = all(len(m.operand.shape) <= len(p.shape) for m in scores.masks)
+    return masks and p.shape[:-2] == q.shape[:-2] and q.dtype == k.dtype == v.dtype
+
+
+def is_causal(mask: Mask, shape: tuple[int, ...]) -> bool:
+    """Whether a mask is known to hide what is later, and nothing else."""
+    known = mask.operand.const
+    if known is None or known.shape[-2:] != shape[-2:]:
+        return False
+    if mask.kind == "added":
+        if not np.isin(known, (0, -np.inf)).all():
+            return False
+        seen = known == 0
+    else:
+        seen = known if mask.kind == "seen" else ~known
+    return bool((seen == np.tri(shape[-2], shape[-1]).astype(bool)).all())
+
+
+def combined(masks: list[Mask], operands: tuple[Symbol, ...], like: Symbol) -> Symbol | None:
+    """The masks as one: boolean if all of them hide keys for good, or else to be added."""
+    if not masks:
+        return None
+    found: Any = None
+    for mask, x in zip(masks, operands, strict=True):
+        if all(m.kind != "added" and m.fill == -math.inf for m in masks):
+            found = mask.seen(x) if found is None else logical_and.apply(found, mask.seen(x))
+        else:
+            found = mask.added(x) if found is None else found + mask.added(x)
+    return found
