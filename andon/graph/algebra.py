@@ -17,46 +17,15 @@ from ..ops.elementwise import reciprocal, rsqrt, sqrt, square
 from ..ops.logic import eq, logical_not, ne, where
 from ..ops.movement import cast, expand, reshape
 from .ir import Graph, Symbol
-from .rewrite import Rule, rewrite
+from .rewrite import rewrite
+from .rules import Rules, repeated
 
-RULES: dict[str, list[Rule]] = {}
-
-
-def of_op(*names: str) -> Callable[[Rule], Rule]:
-    """Decorator: a rule for values of these ops."""
-
-    def decorate(rule: Rule) -> Rule:
-        for name in names:
-            RULES.setdefault(name, []).append(rule)
-        return rule
-
-    return decorate
+algebra = Rules()
 
 
 def simplify_algebra(graph: Graph) -> Graph:
     """Arithmetic that changes nothing disappears, and what has a simpler form gets it."""
-    return rewrite(graph, simpler)
-
-
-def simpler(value: Symbol) -> Any:
-    """What the first rule that applies makes of `value`, and then of what it has made."""
-    found = None
-    for _ in range(4):
-        made = first_of(RULES.get(str(value.op), ()), value)
-        if made is None:
-            return found
-        found = value = made
-        if value.op is None:
-            return found
-    return found
-
-
-def first_of(rules: Any, value: Symbol) -> Any:
-    for rule in rules:
-        made = rule(value)
-        if made is not None:
-            return made
-    return None
+    return rewrite(graph, repeated(algebra))
 
 
 def as_spec(x: Any, value: Symbol) -> Symbol | None:
@@ -81,7 +50,7 @@ def is_floating(x: Any) -> bool:
 # Sums
 
 
-@of_op("add")
+@algebra.of("add")
 def add_nothing(value: Symbol) -> Any:
     """x + 0 = x."""
     for x, n in zip(value.inputs, reversed(value.inputs), strict=True):
@@ -90,7 +59,7 @@ def add_nothing(value: Symbol) -> Any:
     return None
 
 
-@of_op("add")
+@algebra.of("add")
 def add_negative(value: Symbol) -> Any:
     """a + -b = a - b."""
     for x, y in zip(value.inputs, reversed(value.inputs), strict=True):
@@ -99,7 +68,7 @@ def add_negative(value: Symbol) -> Any:
     return None
 
 
-@of_op("sub")
+@algebra.of("sub")
 def subtract_nothing(value: Symbol) -> Any:
     """x - 0 = x; 0 - x stays, being 0 where -x is -0; a - -b = a + b."""
     a, b = value.inputs
@@ -108,7 +77,7 @@ def subtract_nothing(value: Symbol) -> Any:
     return add.apply(a, b.inputs[0]) if made_by(b, "neg") else None
 
 
-@of_op("neg")
+@algebra.of("neg")
 def negate_twice(value: Symbol) -> Any:
     """-(-x) = x; -(x n) = x (-n)."""
     (x,) = value.inputs
@@ -123,7 +92,7 @@ def negate_twice(value: Symbol) -> Any:
 # Products
 
 
-@of_op("mul")
+@algebra.of("mul")
 def multiply_by_one(value: Symbol) -> Any:
     """x * 1 = x; x * -1 = -x; (-x) * n = x (-n)."""
     for x, n in zip(value.inputs, reversed(value.inputs), strict=True):
@@ -138,7 +107,7 @@ def multiply_by_one(value: Symbol) -> Any:
     return None
 
 
-@of_op("mul")
+@algebra.of("mul")
 def multiply_by_itself(value: Symbol) -> Any:
     """x * x = x²; (-a)(-b) = a b; x * (1 / y) = x / y, unless that divides more often."""
     a, b = value.inputs
@@ -152,7 +121,7 @@ def multiply_by_itself(value: Symbol) -> Any:
     return None
 
 
-@of_op("div")
+@algebra.of("div")
 def divide_by_number(value: Symbol) -> Any:
     """x / 1 = x; x / 2ⁿ = x * 2⁻ⁿ; 1 / x is the reciprocal."""
     a, b = value.inputs
@@ -165,14 +134,14 @@ def divide_by_number(value: Symbol) -> Any:
     return None
 
 
-@of_op("reciprocal")
+@algebra.of("reciprocal")
 def reciprocal_root(value: Symbol) -> Any:
     """1 / √x is one op."""
     (x,) = value.inputs
     return rsqrt.apply(x.inputs[0]) if made_by(x, "sqrt") and is_floating(x.inputs[0]) else None
 
 
-@of_op("pow")
+@algebra.of("pow")
 def power(value: Symbol) -> Any:
     """x¹ = x, x² and x³ are products, x^½ a root, x⁻¹ and x^-½ reciprocals."""
     x, n = value.inputs
@@ -195,7 +164,7 @@ POWERS: dict[float, Callable[[Symbol], Any]] = {
 # Casts and copies
 
 
-@of_op("cast")
+@algebra.of("cast")
 def cast_twice(value: Symbol) -> Any:
     """A cast to the same dtype, and one that a second one makes needless, disappear."""
     (x,) = value.inputs
@@ -217,13 +186,13 @@ def holds(narrow: Any, wide: Any) -> bool:
     return b.numpy.kind == a.numpy.kind == "i" and b.itemsize >= a.itemsize
 
 
-@of_op("clone", "contiguous", "positive")
+@algebra.of("clone", "contiguous", "positive")
 def copy(value: Symbol) -> Any:
     """Nothing changes in place in a graph, so a copy is what it copies."""
     return value.inputs[0]
 
 
-@of_op("random_drop")
+@algebra.of("random_drop")
 def drop_nothing(value: Symbol) -> Any:
     return value.inputs[0] if value.attrs["p"] == 0 else None
 
@@ -231,7 +200,7 @@ def drop_nothing(value: Symbol) -> Any:
 # Choices and truth
 
 
-@of_op("where")
+@algebra.of("where")
 def choose_one(value: Symbol) -> Any:
     """A choice by a constant, or between equals, is no choice; `not` swaps what is chosen from."""
     condition, a, b = value.inputs
@@ -247,7 +216,7 @@ def choose_one(value: Symbol) -> Any:
     return None
 
 
-@of_op("logical_not", "bitwise_not")
+@algebra.of("logical_not", "bitwise_not")
 def not_twice(value: Symbol) -> Any:
     """not not x = x, and not (a = b) is a ≠ b. Other comparisons have NaN to think of."""
     (x,) = value.inputs
@@ -260,14 +229,14 @@ def not_twice(value: Symbol) -> Any:
     return logical_not.apply(x) if made_by(value, "bitwise_not") else None
 
 
-@of_op("relu", "abs")
+@algebra.of("relu", "abs")
 def once_is_enough(value: Symbol) -> Any:
     """relu(relu(x)) = relu(x), and so for |x|."""
     (x,) = value.inputs
     return x if x.op is value.op else None
 
 
-@of_op("maximum", "minimum", "logical_and", "logical_or")
+@algebra.of("maximum", "minimum", "logical_and", "logical_or")
 def with_itself(value: Symbol) -> Any:
     """max(x, x) = x."""
     a, b = value.inputs
@@ -277,7 +246,7 @@ def with_itself(value: Symbol) -> Any:
 # Reductions
 
 
-@of_op("sum", "mean", "prod", "amax", "amin")
+@algebra.of("sum", "mean", "prod", "amax", "amin")
 def reduce_nothing(value: Symbol) -> Any:
     """A reduction over dims of size 1 is a reshape."""
     (x,) = value.inputs
@@ -286,7 +255,7 @@ def reduce_nothing(value: Symbol) -> Any:
     return None
 
 
-@of_op("sum_to")
+@algebra.of("sum_to")
 def sum_to_nothing(value: Symbol) -> Any:
     """A sum to as many elements is a reshape, and to another dtype a cast."""
     (x,) = value.inputs

@@ -26,19 +26,21 @@ Number = bool | int | float
 class Symbol(Methods, Value):
     """A Value of a graph, known by its spec.
 
-    inputs  symbols, Python numbers, and None for operands that are absent
-    name    what it is called in the text; None: the text finds a name
-    const   the elements, if it is a constant
-    line    (file, line) of the user's code that made it
+    inputs    symbols, Python numbers, and None for operands that are absent
+    operands  those of the inputs that are symbols
+    name      what it is called in the text; None: the text finds a name
+    const     the elements, if it is a constant
+    line      (file, line) of the user's code that made it
 
     Of an op with several outputs, shape and dtype are tuples of theirs; each output is an `item`.
     """
 
-    __slots__ = ("const", "line", "name")
+    __slots__ = ("const", "line", "name", "operands")
     __array_ufunc__ = None  # so that `array * symbol` asks the symbol
 
     def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
         super().__init__(op, inputs, attrs, shape, dtype)
+        self.operands = [x for x in inputs if isinstance(x, Symbol)]
         self.const: np.ndarray | None = None
         self.name: str | None = None
         self.line: tuple[str, int] | None = None
@@ -49,11 +51,6 @@ class Symbol(Methods, Value):
         if isinstance(self.dtype, tuple):
             return tuple(map(Spec, self.shape, map(dtype, self.dtype)))
         return Spec(tuple(self.shape), dtype(self.dtype))
-
-    @property
-    def operands(self) -> list[Symbol]:
-        """Those of the inputs that are symbols."""
-        return [x for x in self.inputs if isinstance(x, Symbol)]
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise GraphError(f"graph: the elements of a recorded value are not known: {self.spec}")
@@ -110,14 +107,19 @@ class Graph:
     def constants(self) -> list[Symbol]:
         return [v for v in self.values if v.const is not None]
 
-    def check(self) -> Graph:
-        """Raise GraphError unless each value is what its op makes of its inputs; the graph."""
+    def check(self, sound: set[Symbol] | None = None) -> Graph:
+        """Raise GraphError unless each value is what its op makes of its inputs; the graph.
+
+        Values in `sound` are passed over, and those that are found to be are added.
+        """
         known = set(self.inputs)
+        sound = set() if sound is None else sound
         for value in self.values:
             if value.op is None and value.const is None and value not in known:
                 raise GraphError(f"graph: neither an input nor a constant: {value!r}")
-            if value.op is not None:
+            if value.op is not None and value not in sound:
                 check_value(value)
+                sound.add(value)
         return self
 
     def run(self, *arrays: Any) -> list[np.ndarray]:

@@ -9,23 +9,26 @@ from typing import Any
 from ..core.op import item, using
 from ..ops.index import view
 from ..ops.movement import expand, permute, reshape
-from .algebra import as_spec, made_by, of_op, simpler
+from .algebra import as_spec, made_by
 from .fold import is_elementwise
 from .ir import Graph, Symbol
 from .record import record
 from .rewrite import rebuilt, rewrite
+from .rules import Rules, repeated
 from .slices import composed, joined
+
+movement = Rules()
 
 
 def push_movements(graph: Graph) -> Graph:
     """Movement ops compose, and cancel, also where elementwise ops stand between them."""
-    return cancel_across(rewrite(graph, simpler))
+    return cancel_across(rewrite(graph, repeated(movement)))
 
 
 # Reshapes, permutations and broadcasts
 
 
-@of_op("reshape")
+@movement.of("reshape")
 def reshape_twice(value: Symbol) -> Any:
     """Only the last shape counts; none is needed where it is the shape of x."""
     (x,) = value.inputs
@@ -43,7 +46,7 @@ def as_number(x: Symbol) -> Symbol:
     return reshape.apply(x, shape=()) if x.shape else x
 
 
-@of_op("permute")
+@movement.of("permute")
 def permute_twice(value: Symbol) -> Any:
     """Permutations compose; one that moves nothing but dims of size 1 is a reshape."""
     (x,), dims = value.inputs, value.attrs["dims"]
@@ -60,7 +63,7 @@ def permute_twice(value: Symbol) -> Any:
     return None
 
 
-@of_op("expand")
+@movement.of("expand")
 def expand_twice(value: Symbol) -> Any:
     """Only the last shape counts; what repeats nothing is a reshape."""
     (x,) = value.inputs
@@ -78,7 +81,7 @@ def expand_twice(value: Symbol) -> Any:
 # Sums of what is repeated
 
 
-@of_op("sum", "mean")
+@movement.of("sum", "mean")
 def sum_repeated(value: Symbol) -> Any:
     """Σ of n equal numbers is n times the number, and their mean the number."""
     (x,), dims = value.inputs, value.attrs["dim"]
@@ -94,7 +97,7 @@ def sum_repeated(value: Symbol) -> Any:
     return y if made_by(value, "mean") else y * math.prod(x.shape[d] for d in dims)
 
 
-@of_op("sum_to")
+@movement.of("sum_to")
 def sum_to_expanded(value: Symbol) -> Any:
     """What is repeated and summed to where it came from is multiplied by the count."""
     (x,) = value.inputs
@@ -106,7 +109,7 @@ def sum_to_expanded(value: Symbol) -> Any:
 # Views, and what joins them
 
 
-@of_op("view")
+@movement.of("view")
 def view_twice(value: Symbol) -> Any:
     """A view of a view is a view; a view of everything is a reshape."""
     (x,), index = value.inputs, value.attrs["index"]
@@ -120,7 +123,7 @@ def view_twice(value: Symbol) -> Any:
     return None
 
 
-@of_op("cat", "stack")
+@movement.of("cat", "stack")
 def join_what_was_split(value: Symbol) -> Any:
     """Parts that are joined as they were split are the whole; so are views side by side."""
     parts, dim = value.inputs, value.attrs["dim"]
@@ -144,7 +147,7 @@ def join_what_was_split(value: Symbol) -> Any:
     return None
 
 
-@of_op("item")
+@movement.of("item")
 def split_what_was_joined(value: Symbol) -> Any:
     """A part of what was joined in the same way is what was joined there."""
     node, i = value.inputs[0], value.attrs["index"]

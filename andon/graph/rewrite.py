@@ -55,13 +55,20 @@ def rebuilt(value: Symbol, new: dict[Symbol, Any]) -> Symbol:
     inputs = tuple(new[x] if isinstance(x, Symbol) else x for x in value.inputs)
     if all(a is b for a, b in zip(inputs, value.inputs, strict=True)):
         return value
-    if value.op is item:
-        made = Symbol(item, inputs, value.attrs, value.shape, value.dtype)
+    if all(map(alike, inputs, value.inputs)):
+        made = Symbol(value.op, inputs, value.attrs, value.shape, value.dtype)
         made.line = value.line
     else:
         made = emit(value.op, inputs, value.attrs, value.line)  # type: ignore[arg-type]
     made.name = value.name
     return made
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether an op infers the same of both: numbers and symbols of equal specs."""
+    if a is b or not isinstance(a, Symbol) or not isinstance(b, Symbol):
+        return a is b
+    return a.shape == b.shape and a.dtype == b.dtype
 
 
 def attribute(found: Any, value: Symbol) -> None:
@@ -91,9 +98,10 @@ def run_passes(graph: Graph, passes: Sequence[Pass], stop: int | None = None) ->
     Raises: GraphError that names the pass after which the graph was wrong.
     """
     dump(graph, 0, "recorded")
+    sound: set[Symbol] = set()
     for number, each in enumerate(passes[:stop], 1):
         try:
-            graph = each(graph).check()
+            graph = each(graph).check(sound)
         except AndonError as error:
             raise GraphError(f"pass {number}, {each.__name__}: {error}") from error
         dump(graph, number, each.__name__)

@@ -8,10 +8,10 @@ contain it. Then the small rules run, each of which makes room for others, until
 
 from __future__ import annotations
 
-from .algebra import simplify_algebra
-from .fold import fold_constants
+from .algebra import algebra
+from .fold import fold, fold_constants
 from .ir import Graph
-from .movement import push_movements
+from .movement import cancel_across, movement
 from .numbering import merge_common
 from .recognise import (
     recognise_activations,
@@ -21,7 +21,8 @@ from .recognise import (
     recognise_norm_weights,
     recognise_rows,
 )
-from .rewrite import Pass
+from .rewrite import Pass, rewrite
+from .rules import repeated
 
 ROUNDS = 4
 
@@ -31,13 +32,15 @@ def remove_unused(graph: Graph) -> Graph:
     return Graph(graph.inputs, graph.outputs, graph.name)
 
 
+anything = repeated(fold, algebra, movement)
+
+
 def settle(graph: Graph) -> Graph:
     """Constants are folded, algebra simplified, movements cancelled and equals merged, again and
     again until nothing changes."""
     for _ in range(ROUNDS):
         before = graph
-        for each in (fold_constants, simplify_algebra, push_movements, merge_common):
-            graph = each(graph)
+        graph = merge_common(cancel_across(rewrite(graph, anything)))
         if all(a is b for a, b in zip(graph.outputs, before.outputs, strict=True)):
             break
     return graph

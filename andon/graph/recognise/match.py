@@ -55,20 +55,20 @@ class Search:
     """A graph with what the search for matches asks of it."""
 
     def __init__(self, graph: Graph):
-        self.graph = graph
+        self.nodes = graph.nodes
         self.numbers = Numbers(graph)
         self.users: dict[Symbol, Any] = graph.users()
         for value in graph.outputs:
             self.users[value].append(None)  # type: ignore[arg-type]  # being an output is a use
         self.by_op: dict[Any, list[Symbol]] = {}
-        for value in graph.nodes:
+        for value in self.nodes:
             self.by_op.setdefault(value.op, []).append(value)
 
     def plans(self, find: Callable[[Symbol, Search], Match | None]) -> list[Plan]:
         """The matches that `find` finds at some value, as far as they can be carried out."""
         found: list[Plan] = []
         taken: set[Symbol] = set()
-        for value in self.graph.nodes:
+        for value in self.nodes:
             match = find(value, self)
             plan = self.plan(match) if match is not None else None
             if plan is not None and not plan.needless & taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ...core.op import clock, using
 from ..gradient import contributions, total
@@ -11,12 +12,17 @@ from ..ir import Graph, Symbol
 from ..record import record
 from .match import Backward, Match, Plan, Search, inside
 
+# Of graphs that are in use: the recognisers are one after another, and seldom find anything
+searches: WeakKeyDictionary[Graph, Search] = WeakKeyDictionary()
 NOTHING = object()  # what is left of a contribution that another one includes
 
 
 def recognise(graph: Graph, find: Callable[[Symbol, Search], Match | None]) -> Graph:
     """`graph` with the matches that `find(value, search)` finds made by their fused ops."""
-    plans = Search(graph).plans(find)
+    search = searches.get(graph)
+    if search is None:
+        search = searches[graph] = Search(graph)
+    plans = search.plans(find)
     return Replacement(graph, plans).graph() if plans else graph
 
 
