@@ -35,12 +35,13 @@ class Symbol(Methods, Value):
     Of an op with several outputs, shape and dtype are tuples of theirs; each output is an `item`.
     """
 
-    __slots__ = ("const", "line", "name", "operands")
+    __slots__ = ("checked", "const", "line", "name", "operands")
     __array_ufunc__ = None  # so that `array * symbol` asks the symbol
 
     def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
         super().__init__(op, inputs, attrs, shape, dtype)
         self.operands = [x for x in inputs if isinstance(x, Symbol)]
+        self.checked = False  # whether `check` has found it to be what the op makes of its inputs
         self.const: np.ndarray | None = None
         self.name: str | None = None
         self.line: tuple[str, int] | None = None
@@ -107,19 +108,15 @@ class Graph:
     def constants(self) -> list[Symbol]:
         return [v for v in self.values if v.const is not None]
 
-    def check(self, sound: set[Symbol] | None = None) -> Graph:
-        """Raise GraphError unless each value is what its op makes of its inputs; the graph.
-
-        Values in `sound` are passed over, and those that are found to be are added.
-        """
+    def check(self) -> Graph:
+        """Raise GraphError unless each value is what its op makes of its inputs; the graph."""
         known = set(self.inputs)
-        sound = set() if sound is None else sound
         for value in self.values:
             if value.op is None and value.const is None and value not in known:
                 raise GraphError(f"graph: neither an input nor a constant: {value!r}")
-            if value.op is not None and value not in sound:
+            if value.op is not None and not value.checked:
                 check_value(value)
-                sound.add(value)
+                value.checked = True
         return self
 
     def run(self, *arrays: Any) -> list[np.ndarray]:

@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..core.op import item, using
+from ..core.op import item
 from ..ops.index import view
 from ..ops.movement import expand, permute, reshape
 from .algebra import as_spec, made_by
 from .fold import is_elementwise
 from .ir import Graph, Symbol
-from .record import record
-from .rewrite import rebuilt, rewrite
+from .rewrite import remade, rewrite
 from .rules import Rules, repeated
 from .slices import composed, joined
 
@@ -177,14 +176,11 @@ def cancel_across(graph: Graph) -> Graph:
     found = {v: chain for v in graph.nodes if (chain := undone(v, counts)) is not None}
     if not found:
         return graph
-    new: dict[Symbol, Any] = {x: x for x in graph.inputs}
-    with using(record):
-        for value in graph.values:
-            if value in found:
-                new[value] = without_movement(value, found[value], new)
-            elif value not in new:
-                new[value] = rebuilt(value, new)
-    return Graph(graph.inputs, [new[v] for v in graph.outputs], graph.name)
+
+    def make(value: Symbol, moved: Symbol, new: dict[Symbol, Any]) -> Symbol:
+        return without_movement(value, found[value], new) if value in found else moved
+
+    return remade(graph, make)
 
 
 def undone(value: Symbol, counts: dict[Symbol, int]) -> list[Symbol] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.op import Op
 from .ir import Graph, Symbol
-from .rewrite import rebuilt
+from .rewrite import remade
 
 COMMUTATIVE = {
     *("add", "mul", "maximum", "minimum", "fmax", "fmin", "eq", "ne", "hypot", "logaddexp"),
@@ -64,9 +64,9 @@ def number_key(x: Any) -> Hashable:
 def merge_common(graph: Graph) -> Graph:
     """Equal values become one value."""
     numbers = Numbers(graph)
-    new: dict[Symbol, Any] = {x: x for x in graph.inputs}
-    for value in graph.values:
+
+    def make(value: Symbol, moved: Symbol, new: dict[Symbol, Any]) -> Any:
         first = numbers.members[numbers.of[value]][0]
-        if value not in new:
-            new[value] = rebuilt(value, new) if first is value else new[first]
-    return Graph(graph.inputs, [new[v] for v in graph.outputs], graph.name)
+        return moved if first is value else new[first]
+
+    return remade(graph, make)

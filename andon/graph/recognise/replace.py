@@ -84,7 +84,7 @@ class Replacement:
             kept = [x for x in inputs if x is not NOTHING]
             return kept[0] if kept else NOTHING
         made = Symbol(value.op, tuple(inputs), value.attrs, value.shape, value.dtype)
-        made.name, made.line = value.name, value.line
+        made.name, made.line, made.checked = value.name, value.line, value.checked
         return made
 
 
