@@ -63,7 +63,7 @@ newaxis = None
 # Loaded when first used, so that `import andon` stays quick
 SUBMODULES = {
     "amp", "as_torch", "data", "distributions", "func", "graph", "importers", "linalg", "models",
-    "nn", "optim", "scalar", "text", "train",
+    "nn", "optim", "scalar", "static", "text", "train",
 }  # fmt: skip
 FUNCTIONS = {
     "jit": "andon.engine.jit", "trace": "andon.engine.jit", "parse": "andon.graph.text",

@@ -111,7 +111,7 @@ def names_of(graph: Graph) -> dict[Symbol, Any]:
     names: dict[Symbol, Any] = {x: fresh(x.name or "input", taken) for x in graph.inputs}
     items = {(v.inputs[0], v.attrs["index"]): v for v in graph.values if v.op is item}
     stated = [v for v in graph.values if v not in names and v.op is not item]
-    for _, group in groupby(stated, key=lambda v: v.line or v):
+    for _, group in groupby(stated, key=lambda v: v.line or id(v)):
         line = list(group)
         for value in line:
             name = value.name or (assigned(value) if value is line[-1] else None)

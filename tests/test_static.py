@@ -1,0 +1,203 @@
+"""Static graphs: what a session computes, keeps, saves, and refuses."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import andon
+from andon import static
+from andon.core.errors import GraphError, MissingNameError, ShapeError, StateError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with static.Graph().as_default() as graph:
+        yield graph
+
+
+def initialised():
+    session = static.Session()
+    session.run(static.global_variables_initializer())
+    return session
+
+
+def test_a_graph_is_defined_first_and_run_when_fed():
+    x = static.placeholder("float32", [None, 2])
+    w = static.Variable([[1.0], [2.0]])
+    y = static.relu(x @ w - 4)
+    session = initialised()
+    assert session.run(y, {x: [[1, 1], [2, 2]]}).tolist() == [[0.0], [2.0]]
+    assert session.run(y, {x: np.ones((1, 2))}).tolist() == [[0.0]]
+
+
+def test_fetches_are_nested_and_any_value_can_be_fed():
+    a = static.constant(2.0)
+    b = a * 3
+    c = b + a
+    session = static.Session()
+    assert session.run({"b": b, "both": [a, c]}) == {"b": 6.0, "both": [2.0, 8.0]}
+    assert session.run(c, {b: 10.0}) == 12.0
+
+
+def test_values_evaluate_themselves_in_the_open_session():
+    x = static.constant([1.0, 2.0])
+    with static.Session():
+        assert x.sum().eval() == 3.0
+    with pytest.raises(GraphError, match="no session"):
+        x.eval()
+
+
+def test_sessions_have_variables_of_their_own():
+    count = static.Variable(0.0)
+    more = count.assign_add(1.0)
+    first, second = initialised(), initialised()
+    assert [first.run(more), first.run(more), second.run(more)] == [1.0, 2.0, 1.0]
+    assert [first.run(count), second.run(count)] == [2.0, 1.0]
+
+
+def test_control_dependencies_run_first():
+    x = static.Variable(1.0)
+    change = x.assign(5.0)
+    with static.control_dependencies([change]):
+        y = x * 2
+    assert initialised().run(y) == 10.0
+
+
+def test_names_are_unique_and_scoped():
+    with static.name_scope("layer"):
+        a = static.constant(1.0, name="one")
+        b = static.constant(1.0, name="one")
+        c = static.add(a, b)
+    assert [v.name for v in (a, b, c)] == ["layer/one", "layer/one_1", "layer/add"]
+    assert static.Session().run("layer/add") == 2.0
+
+
+def test_gradients_are_values():
+    x = static.placeholder("float64", [])
+    y = static.tanh(x) * x
+    (slope,) = static.gradients(y, x)
+    (curvature,) = static.gradients(y, [x], grad_ys=static.constant(2.0, "float64"))
+    session = static.Session()
+    given = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    (torch.tanh(given) * given).backward()
+    assert session.run(slope, {x: 0.7}) == pytest.approx(given.grad.item(), rel=1e-12)
+    assert session.run(curvature, {x: 0.7}) == pytest.approx(2 * given.grad.item(), rel=1e-12)
+
+
+RULES = {
+    "sgd": (lambda: static.train.GradientDescentOptimizer(0.1),
+            lambda p: torch.optim.SGD(p, lr=0.1)),
+    "momentum": (lambda: static.train.MomentumOptimizer(0.1, 0.9, use_nesterov=True),
+                 lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_optimizers_take_the_steps_that_torch_takes(name):
+    ours, theirs = RULES[name]
+    x = static.placeholder("float64", [None, 2])
+    w = static.Variable(np.array([[1.0], [-1.0]]))
+    loss = ((x @ w) ** 2).mean()
+    train = ours().minimize(loss)
+    session = initialised()
+    p = torch.tensor([[1.0], [-1.0]], dtype=torch.float64, requires_grad=True)
+    optimizer = theirs([p])
+    data = np.random.default_rng(0).standard_normal((8, 2))
+    for _ in range(5):
+        session.run(train, {x: data})
+        optimizer.zero_grad()
+        ((torch.tensor(data) @ p) ** 2).mean().backward()
+        optimizer.step()
+    np.testing.assert_allclose(session.run(w), p.detach().numpy(), rtol=1e-12)
+
+
+def test_adam_learns_xor():
+    x, y = static.placeholder("float32", [None, 2]), static.placeholder("float32", [None, 1])
+    andon.manual_seed(0)
+    w1, b1 = static.Variable(andon.randn(2, 8)), static.Variable(andon.zeros(8))
+    w2, b2 = static.Variable(andon.randn(8, 1)), static.Variable(andon.zeros(1))
+    logits = static.tanh(x @ w1 + b1) @ w2 + b2
+    loss = static.nn.binary_cross_entropy_with_logits(logits, y)
+    train = static.train.AdamOptimizer(0.1).minimize(loss)
+    session = initialised()
+    feed = {x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [[0], [1], [1], [0]]}
+    for _ in range(100):
+        session.run(train, feed)
+    assert session.run(loss, feed) < 0.05
+
+
+def test_tensorflows_names_are_understood():
+    x = static.constant([[1.0, 2.0], [3.0, 4.0]])
+    total = static.reduce_sum(x, axis=1, keepdims=True)
+    assert static.Session().run(total).tolist() == [[3.0], [7.0]]
+    assert static.Session().run(static.argmax(x, axis=1)).tolist() == [1, 1]
+
+
+def test_variables_are_saved_and_restored(tmp_path):
+    w = static.Variable([1.0, 2.0], name="w")
+    session = initialised()
+    session.run(w.assign([5.0, 6.0]))
+    path = static.Saver().save(session, tmp_path / "model.safetensors")
+    other = static.Session()
+    static.Saver().restore(other, path)
+    assert other.run(w).tolist() == [5.0, 6.0]
+
+
+# What is refused
+
+
+def test_a_placeholder_that_is_not_fed_is_named():
+    x = static.placeholder("float32", [2], name="x")
+    with pytest.raises(GraphError, match="not fed: x"):
+        static.Session().run(x + 1)
+
+
+def test_what_is_fed_must_fit():
+    x = static.placeholder("float32", [None, 2], name="x")
+    with pytest.raises(ShapeError, match="x has sizes"):
+        static.Session().run(x + 1, {x: np.ones((2, 3))})
+
+
+def test_a_variable_without_a_value_is_named():
+    w = static.Variable(1.0, name="w")
+    with pytest.raises(StateError, match="initializer: w"):
+        static.Session().run(w)
+
+
+def test_values_of_another_graph_are_refused():
+    with static.Graph().as_default():
+        x = static.constant(1.0)
+    with pytest.raises(GraphError, match="not a value of this session's graph"):
+        static.Session(static.Graph()).run(x)
+
+
+def test_python_cannot_test_a_value():
+    with pytest.raises(GraphError, match="truth"):
+        bool(static.constant(1.0) > 0)
+
+
+def test_a_name_that_andon_lacks_is_an_error():
+    with pytest.raises(MissingNameError, match="no_such_function"):
+        _ = static.no_such_function
+
+
+def test_a_restored_file_must_have_all_variables(tmp_path):
+    static.Variable(1.0, name="w")
+    static.Saver().save(initialised(), tmp_path / "m.safetensors")
+    static.Variable(1.0, name="v")
+    with pytest.raises(StateError, match="v"):
+        static.Saver().restore(static.Session(), tmp_path / "m.safetensors")
+
+
+def test_miniflow_reaches_its_golden_number(capsys):
+    runpy.run_path(str(ROOT / "examples" / "miniflow.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "23.4166666667"
+    assert float(lines[-1].split()[-1]) < 0.05
