@@ -1,17 +1,18 @@
 /* Matrix product C (M, N) = A (M, K) . B (K, N), where A may be stored as (K, M) and B as (N, K).
  *
- * Every size and stride is a constant where this is called, so the compiler writes the loops for that
- * one product. From the inside out:
+ * Every size and stride is a constant where this is called, so the compiler writes the loops for
+ * that one product. From the inside out:
  *
  *   tile     `rows` x `vectors` of C stay in registers while k runs. A step loads the vectors of B,
  *            broadcasts an element of A for each row, and does rows x vectors multiply-adds.
  *   panel    the columns of a tile, for all of a block's depth: what packing lays out side by side.
- *   block    DEPTH x width of B, which stays in the L2 cache while all rows of A pass; the rows x DEPTH
- *            strip of A stays in L1. So A is read where it lies. It is copied only if it is stored
- *            transposed: a strip's steps are then a row of A apart, in few sets of the cache.
+ *   block    DEPTH x width of B, which stays in the L2 cache while all rows of A pass; the rows x
+ *            DEPTH strip of A stays in L1. So A is read where it lies. It is copied only if it is
+ *            stored transposed: a strip's steps are then a row of A apart, in few sets of the
+ *            cache.
  *
- * A finished vector goes through the epilogue while it is in its register: bias, activation, residual
- * and other outputs live there.
+ * A finished vector goes through the epilogue while it is in its register: bias, activation,
+ * residual and other outputs live there.
  *
  * This file is read once per element type: as it is for float, after `#define MATMUL_DOUBLE` for
  * double. Names end in _f32 and _f64. */
@@ -54,8 +55,8 @@ INLINE long matmul_quotient(long x, long by) { return (x + by - 1) / by; } /* ro
 #endif
 
 /* Applied to each finished vector: x holds C[m, n ... n + count), count = WIDTH but at the end of a
- * row. Its result is stored. What the context points at must not be C: if K > DEPTH, C holds partial
- * sums before. */
+ * row. Its result is stored. What the context points at must not be C: if K > DEPTH, C holds
+ * partial sums before. */
 typedef VEC NAME(matmul_epilogue)(const void *context, VEC x, long m, long n, long count);
 
 INLINE VEC NAME(matmul_plain)(const void *context, VEC x, long m, long n, long count)
@@ -82,7 +83,7 @@ enum {
 #else
     NAME(BLOCK) = (192 << 10) / sizeof(REAL), /* of 256 KB */
 #endif
-    NAME(GROUP) = 32,          /* rows of a transposed A that are copied at once: whole cache lines */
+    NAME(GROUP) = 32,          /* rows of a transposed A that are copied at once: whole lines */
     NAME(PREFETCH_STEPS) = 16, /* how far ahead B is fetched where it is not packed yet */
     /* Elements of scratch memory that a call needs for itself, aligned to 64 bytes. */
     NAME(MATMUL_SCRATCH) = NAME(BLOCK) + (2 * NAME(MOST_VECTORS) * WIDTH + NAME(GROUP) +
@@ -188,8 +189,8 @@ INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, long
 
 /* ---- Packing ---- */
 
-/* One panel of a block, k x vectors x WIDTH, from `columns` columns of B that start at b; zeros after
- * the last. B stored as (N, K) is transposed a square of vectors at a time. */
+/* One panel of a block, k x vectors x WIDTH, from `columns` columns of B that start at b; zeros
+ * after the last. B stored as (N, K) is transposed a square of vectors at a time. */
 INLINE void NAME(pack_panel)(matmul_shape s, int vectors, long columns, long k, const REAL *b,
                              REAL *out)
 {
@@ -218,8 +219,8 @@ INLINE void NAME(pack_panel)(matmul_shape s, int vectors, long columns, long k, 
     }
 }
 
-/* Columns [n0, n1) of k steps of B. b: the block's first row; out: the block's start, where the panel
- * of column n starts at out[n * k]. */
+/* Columns [n0, n1) of k steps of B. b: the block's first row; out: the block's start, where the
+ * panel of column n starts at out[n * k]. */
 static __attribute__((noinline, unused)) void NAME(pack_transposed_panel)(long ldb, int vectors,
                                                                           long columns, long k,
                                                                           const REAL *b, REAL *out)
@@ -245,11 +246,12 @@ INLINE void NAME(pack_columns)(matmul_shape s, long n0, long n1, long k, const R
 /* Elements of a packed B: K rows of whole vectors. */
 INLINE long NAME(matmul_packed_size)(long N, long K) { return NAME(vectors)(N) * WIDTH * K; }
 
-/* Part of packing all of B, for matmul_packed: its panels, shared out. `packed` is aligned to 64. */
+/* Part of packing all of B, for matmul_packed: its panels, shared out. `packed` is aligned to
+ * 64. */
 INLINE void NAME(matmul_pack)(matmul_shape s, const REAL *b, REAL *packed, long part, long parts)
 {
     const long depth = NAME(block_depth)(s.K), step = NAME(panel_vectors)(s.N) * WIDTH;
-    const long panels = matmul_quotient(NAME(full_vectors)(s.N) * WIDTH, step) + 1; /* and the tail */
+    const long panels = NAME(full_vectors)(s.N) * WIDTH / step + 1; /* and the tail */
     const long n0 = panels * part / parts * step, end = panels * (part + 1) / parts * step;
     const long n1 = part == parts - 1 ? s.N : matmul_min(end, s.N);
     for (long p = 0; p < s.K; p += depth)
@@ -257,8 +259,8 @@ INLINE void NAME(matmul_pack)(matmul_shape s, const REAL *b, REAL *packed, long 
                            packed + p * NAME(vectors)(s.N) * WIDTH);
 }
 
-/* `height` rows of A, stored as (K, M): strips of `rows`, each k x rows. Eight steps at a time, since
- * the strips' pieces of one step lie far apart, often in one set of the cache. */
+/* `height` rows of A, stored as (K, M): strips of `rows`, each k x rows. Eight steps at a time,
+ * since the strips' pieces of one step lie far apart, often in one set of the cache. */
 INLINE void NAME(pack_strips)(int rows, long height, long k, const REAL *a, long lda, REAL *out)
 {
     for (long p = 0; p < k; p += 8)
@@ -285,7 +287,8 @@ typedef struct {
     const void *context;
 } NAME(block);
 
-/* One tile: `rows` rows of C from row m, and `columns` columns, in `vectors` vectors, from column n. */
+/* One tile: `rows` rows of C from row m, and `columns` columns, in `vectors` vectors, from column
+ * n. */
 INLINE void NAME(panel)(matmul_shape s, int rows, int vectors, long columns, int mode,
                         const REAL *a, long a_row, long a_step, NAME(block) block, REAL *c,
                         NAME(matmul_epilogue) * epilogue, long m, long n)

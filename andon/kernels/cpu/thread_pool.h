@@ -1,8 +1,8 @@
 /* The pool of threads of a process: the other side of threads.h.
  *
  * A multiplication of 64 x 64 x 64 takes 4 us, waking a parked thread 5 to 50. So a worker that has
- * run out of work looks for more for SPIN_SECONDS, the gap between two kernels of one step, before it
- * parks. Parts are claimed one by one: a worker that is late, or has lost its core to another
+ * run out of work looks for more for SPIN_SECONDS, the gap between two kernels of one step, before
+ * it parks. Parts are claimed one by one: a worker that is late, or has lost its core to another
  * process, leaves its part to the others instead of holding them up.
  *
  * One fork runs at a time. Who comes while one runs (another thread of the program, or a task that
@@ -34,8 +34,8 @@ typedef struct {
 } waiting_word;
 
 static struct {
-    /* Which fork, how many parts it has, and the next to be claimed: generation << 32 | parts << 16 |
-     * next. A claim makes task and context valid until its part is done. */
+    /* Which fork, how many parts it has, and the next to be claimed: generation << 32 | parts << 16
+     * | next. A claim makes task and context valid until its part is done. */
     _Alignas(128) _Atomic uint64_t ticket;
     pool_task *task;
     void *context;
@@ -106,8 +106,8 @@ static void wait_for_change(waiting_word *word, unsigned seen)
         double now = seconds_now();
         if (start == 0) start = now;
         if (now - start < SPIN_SECONDS) continue;
-        /* First counted, then parked if the word is still the same; who changes it does the reverse,
-         * changes and then counts. So one of the two sees the other. */
+        /* First counted, then parked if the word is still the same; who changes it does the
+         * reverse, changes and then counts. So one of the two sees the other. */
         atomic_fetch_add(&word->parked, 1);
         park(word, seen);
         atomic_fetch_sub(&word->parked, 1);
@@ -173,8 +173,8 @@ static void start_workers(int wanted)
     pthread_attr_setstacksize(&detached, WORKER_STACK);
     for (; pool_state.workers < wanted; pool_state.workers++) {
         pthread_t thread;
-        if (pthread_create(&thread, &detached, work, (void *)(intptr_t)(pool_state.workers + 1)) != 0)
-            break;
+        void *number = (void *)(intptr_t)(pool_state.workers + 1);
+        if (pthread_create(&thread, &detached, work, number) != 0) break;
     }
     pthread_attr_destroy(&detached);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

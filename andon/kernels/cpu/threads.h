@@ -1,8 +1,8 @@
 /* What a kernel knows of threads: fork into parts, join, and a barrier between.
  *
- * A process has one pool (thread_pool.h, a library of its own), however many graphs it has compiled:
- * each graph's library is handed the pool's functions once it is loaded. Until then, and inside
- * another fork, everything runs on the caller. */
+ * A process has one pool (thread_pool.h, a library of its own), however many graphs it has
+ * compiled: each graph's library is handed the pool's functions once it is loaded. Until then, and
+ * inside another fork, everything runs on the caller. */
 #ifndef ANDON_THREADS_H
 #define ANDON_THREADS_H
 

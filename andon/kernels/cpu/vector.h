@@ -1,8 +1,8 @@
 /* Vectors of floats, doubles and integers, as wide as the target's registers.
  *
  * GCC's and clang's vector types do the arithmetic: `a * b + c`, `a < b` work as on numbers, and a
- * comparison gives all ones (-1) in each lane where it holds. Here is what the operators lack: loads
- * and stores at any address, parts of a vector, choices, sums over the lanes, conversions.
+ * comparison gives all ones (-1) in each lane where it holds. Here is what the operators lack:
+ * loads and stores at any address, parts of a vector, choices, sums over the lanes, conversions.
  *
  *   vf  LANES floats            vd  VD_LANES doubles, half as many
  *   vi  LANES int32, its masks  vl  VD_LANES int64, its masks
@@ -104,8 +104,9 @@ INLINE void vi_store(int32_t *p, vi x) { *(vi_anywhere *)p = x; }
 /* What floats and doubles have in common, for vf (masks: vi) and for vd (masks: vl):
  *
  *   load, store                at any address of an element
- *   load_part, store_part      the first n lanes; what lies beyond them is not touched. A load fills
- *                              the other lanes. A constant n of all lanes costs nothing extra.
+ *   load_part, store_part      the first n lanes; what lies beyond them is not touched. A load
+ *                              fills the other lanes. A constant n of all lanes costs nothing
+ *                              extra.
  *   set                        the same number in each lane
  *   where(mask, x, y)          x where the mask holds, else y
  *   min, max                   if x is NaN the result is NaN; if y is, the result is x

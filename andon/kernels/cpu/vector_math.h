@@ -1,10 +1,11 @@
 /* Functions of vectors: float32 to about 2 units in the last place, float64 through libm.
  *
- * For every input: infinities, NaN, denormal arguments and results. Largest errors seen, in units: exp
- * 0.9, exp2 1.1, expm1 1.5, log 0.9, log1p 1.5, tanh 1.5, erf 1.5, sin and cos 1.6, sigmoid 2.3; silu
- * 2.6 and gelu 3 for x > -1. Far below zero, those two lose the bits that rounding their exponent's
- * argument costs; what is left there is next to nothing. The polynomials are minimax fits, their coefficients rounded to float one after the other. Between
- * compilers and targets the last bit may differ, as multiply and add are fused where there is FMA. */
+ * For every input: infinities, NaN, denormal arguments and results. Largest errors seen, in units:
+ * exp 0.9, exp2 1.1, expm1 1.5, log 0.9, log1p 1.5, tanh 1.5, erf 1.5, sin and cos 1.6, sigmoid
+ * 2.3; silu 2.6 and gelu 3 for x > -1. Far below zero, those two lose the bits that rounding their
+ * exponent's argument costs; what is left there is next to nothing. The polynomials are minimax
+ * fits, their coefficients rounded to float one after the other. Between compilers and targets the
+ * last bit may differ, as multiply and add are fused where there is FMA. */
 #ifndef ANDON_VECTOR_MATH_H
 #define ANDON_VECTOR_MATH_H
 
@@ -12,7 +13,8 @@
 #include <float.h>
 
 #define LOG2_E 1.44269504f
-/* ln 2 in two parts, the first with few bits: a product with an exponent is exact without FMA too. */
+/* ln 2 in two parts, the first with few bits: a product with an exponent is exact without FMA
+ * too. */
 #define LN2_HIGH 0.693359375f
 #define LN2_LOW -2.12194440e-4f
 
@@ -101,7 +103,8 @@ INLINE vi split_exponent(vf x, vf *m)
     return e - (denormal & 23);
 }
 
-/* The result if 0 < x < inf; log's value elsewhere: -inf at 0, NaN below, inf and NaN of themselves. */
+/* The result if 0 < x < inf; log's value elsewhere: -inf at 0, NaN below, inf and NaN of
+ * themselves. */
 INLINE vf at_edges_of_log(vf x, vf result)
 {
     vf below = vf_where(x == 0.0f, vf_set(-INFINITY), vf_set(NAN));
@@ -212,7 +215,7 @@ INLINE vf vf_sin(vf x)
     if (vi_any(vf_abs(x) > TRIGONOMETRIC_LIMIT)) return by_lane(sinf, x);
     vi quadrant;
     vf r = reduce_quadrant(x, &quadrant);
-    return sin_in_quadrant(r, quadrant);
+    return vf_where(x == 0.0f, x, sin_in_quadrant(r, quadrant)); /* -0 stays -0 */
 }
 
 INLINE vf vf_cos(vf x)
@@ -251,6 +254,6 @@ INLINE vd vd_silu(vd x) { return x * vd_sigmoid(x); }
 
 INLINE vd vd_gelu_tanh(vd x)
 {
-    return x * vd_sigmoid(x * (1.5957691216057308 + 0.07135481627159871 * (x * x)));
+    return x * vd_sigmoid(x * (1.5957691216057308 + 0.07135481627260025 * (x * x)));
 }
 #endif
