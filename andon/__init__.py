@@ -14,7 +14,7 @@ import importlib
 import math
 import warnings
 
-from . import autograd
+from . import autograd, ops
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -66,7 +66,7 @@ SUBMODULES = {
     "nn", "optim", "scalar", "static", "text", "train",
 }  # fmt: skip
 FUNCTIONS = {
-    "jit": "andon.engine.jit", "trace": "andon.engine.jit", "parse": "andon.graph.text",
+    "jit": "andon.engine.jit", "parse": "andon.graph.text",
     "load": "andon.serialization", "save": "andon.serialization",
 }  # fmt: skip
 
@@ -81,6 +81,18 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *SUBMODULES, *FUNCTIONS})
+
+
+def trace(function, *args, **kwargs):
+    """The graph of what `function` does with these arguments: tensors, or Specs of them.
+
+    Of a matrix, as PyTorch has it, the sum of its diagonal.
+    """
+    if isinstance(function, Tensor):
+        return ops.diagonals.trace(function, *args, **kwargs)
+    from .engine.jit import trace as recorded  # an import of its own: few programs record
+
+    return recorded(function, *args, **kwargs)
 
 
 def draw(value, format="svg", limit=2000):
