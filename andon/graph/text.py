@@ -214,14 +214,15 @@ class Reader:
             node.name = targets[0][0]
 
     def expression(self, text: str, targets: list) -> Symbol:
-        tree = ast.parse(NAME.sub(r"value_('\1')", text), mode="eval").body
-        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        tree: Any = ast.parse(NAME.sub(r"value_('\1')", text), mode="eval").body
+        called = tree.func if isinstance(tree, ast.Call) else None
+        if not isinstance(called, ast.Name) or called.id == "value_":
             raise GraphError(f"parse: a call of an op expected: {text!r}")
         attrs = {k.arg: self.evaluate(k.value) for k in tree.keywords if k.arg}
         inputs = tuple(map(self.evaluate, tree.args))
-        if tree.func.id == "constant":
+        if called.id == "constant":
             return self.constant(inputs, attrs, spec_from(*targets[0][1:]))
-        return emit(op_named(tree.func.id), inputs, attrs, where=("", 0))
+        return emit(op_named(called.id), inputs, attrs, where=("", 0))
 
     def constant(self, inputs: tuple, attrs: dict, spec: Spec) -> Symbol:
         if inputs:
