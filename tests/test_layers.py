@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "ops": {"core"},
     "autograd": {"core", "ops"},
     "graph": {"core", "ops"},
+    "codegen": {"core", "ops", "graph"},
     "devices": {"core", "ops", "cuda"},
     "tensor": {"core", "ops", "autograd"},
     "linalg": {"core", "ops"},

@@ -19,7 +19,7 @@ from .movement import reshape
 # Piecewise linear
 
 
-@elementwise(c="({0} > 0 ? {0} : 0)", grad=lambda g, y: where(le(y, 0), 0.0, g))
+@elementwise(c="({0} < 0 ? 0 : {0})", grad=lambda g, y: where(le(y, 0), 0.0, g))
 def relu(x):
     """max(x, 0). Its gradient at 0 is 0."""
     return np.maximum(x, 0)
@@ -97,7 +97,7 @@ def hardswish(x):
 
 
 @elementwise(
-    c="({0} > {threshold} ? {0} : {value})",
+    c="({0} <= {threshold} ? {value} : {0})",
     grad=lambda g, x, threshold: where(le(x, threshold), 0.0, g),
 )
 @rounded_once
@@ -127,7 +127,7 @@ def hardshrink_call(x, lambd=0.5):
 
 
 @elementwise(
-    c="({0} > {lambd} ? {0} - {lambd} : {0} < -{lambd} ? {0} + {lambd} : 0)",
+    c="({0} > {lambd} ? {0} - {lambd} : {0} < -{lambd} ? {0} + {lambd} : {0} * 0)",
     grad=lambda g, x, lambd: where(le(abs(x), lambd), 0.0, g),
 )
 @rounded_once

@@ -130,7 +130,7 @@ def fmin(a, b):
 
 
 @elementwise(
-    c="({0} < {1} ? {1} : {0})",
+    c="({0} < {1} || isnan({1}) ? {1} : {0})",
     grad=(
         lambda g, x, min: where(ge(x, min), g, 0.0),
         lambda g, x, min: where(lt(x, min), g, 0.0),
@@ -142,7 +142,7 @@ def clamp_min(x, min):
 
 
 @elementwise(
-    c="({0} > {1} ? {1} : {0})",
+    c="({0} > {1} || isnan({1}) ? {1} : {0})",
     grad=(
         lambda g, x, max: where(le(x, max), g, 0.0),
         lambda g, x, max: where(gt(x, max), g, 0.0),

@@ -1,0 +1,677 @@
+"""A fused loop as C: a function of a range of its rows, or, of a flat loop, of its elements.
+
+What varies is said by the `Nest`. Names in the text are tokens, so that two kernels that differ in
+nothing but names have one text; `named` puts the names of the graph in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..graph.affine import Axis
+from ..graph.fuse import Loop, size
+from ..graph.ir import Symbol
+from .nest import CHUNKS, Access, Nest
+from .scalar import C_TYPES, STORED, expression, literal, name_of
+from .vector import LANES, MASK, TEXTS, by_lane, vector_expression
+
+TOKEN = re.compile("\x01(\\d+)\x02")
+
+
+@dataclass(eq=False)
+class Function:
+    """A kernel as text.
+
+    body      the function after its name; its parameters and variables are tokens
+    buffers   the values whose memory it is given, in the order of its parameters
+    named     the values that the tokens stand for
+    rows      how many there are of what it is given a range of, and `unit`, of which ranges are
+              multiples
+    work      an estimate of the elements that a row takes
+    partials  for a reduction of everything: the accumulators that each chunk leaves
+    """
+
+    title: str
+    body: str
+    buffers: list[Symbol]
+    named: list[Symbol]
+    rows: int
+    unit: int = 1
+    work: int = 1
+    partials: list[str] = field(default_factory=list)
+    serial: bool = False
+    scratch: int = 0
+    headers: tuple[str, ...] = ()
+
+
+def functions_of(loop: Loop, stored: list[Symbol]) -> list[Function]:
+    """The functions that compute a loop: one, or two for a reduction of everything."""
+    nest = Nest(loop, stored)
+    if not loop.is_whole:
+        return [LoopText(nest).function()]
+    return [WholeText(nest).function(), TotalText(nest).function()]
+
+
+class LoopText:
+    """The text of a loop, line by line."""
+
+    def __init__(self, nest: Nest):
+        self.nest, self.loop = nest, nest.loop
+        self.lines: list[str] = []
+        self.depth = 1
+        self.tokens: dict[Symbol, int] = {}
+        self.buffers: dict[Symbol, bool] = {}  # whether it is written
+        self.kept_in_row = nest.in_cache()
+        self.uses_error = False
+
+    # ---- the function
+
+    def function(self) -> Function:
+        self.rows()
+        title = "_".join(dict.fromkeys(m.op.name for m in self.titled()))  # type: ignore[union-attr]
+        nest = self.nest
+        work = size(nest.inner) * (nest.fast.size if nest.columns and nest.range_axes else 1)  # type: ignore[union-attr]
+        return Function(
+            title=f"{title[:48].rstrip('_')}_loop",
+            body=f"({self.parameters()})\n{{\n" + "\n".join(self.lines) + "\n}",
+            buffers=list(self.buffers),
+            named=list(self.tokens),
+            rows=nest.rows,
+            unit=64 if nest.counts_elements else 1,
+            work=max(1, 1 if nest.counts_elements and not nest.columns else work),
+        )
+
+    def titled(self) -> list[Symbol]:
+        return self.loop.members[-4:]
+
+    def parameters(self) -> str:
+        found = ["long m0", "long m1"]
+        for value, written in self.buffers.items():
+            kind = STORED[name_of(value.dtype)]
+            found.append(f"{kind if written else 'const ' + kind} *{self.at(value)}")
+        return ", ".join([*found, "int *error"])
+
+    def emit(self, line: str) -> None:
+        self.lines.append("    " * self.depth + line)
+
+    def open(self, line: str) -> None:
+        self.emit(f"{line} {{")
+        self.depth += 1
+
+    def close(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.depth -= 1
+            self.emit("}")
+
+    # ---- names
+
+    def name(self, value: Symbol) -> str:
+        return f"\x01{self.tokens.setdefault(value, len(self.tokens))}\x02"
+
+    def at(self, value: Symbol) -> str:
+        """The pointer to a value's buffer."""
+        return f"{self.name(value)}_at"
+
+    def buffer(self, value: Symbol, written: bool = False) -> str:
+        self.buffers[value] = self.buffers.get(value, False) or written
+        return self.at(value)
+
+    # ---- rows
+
+    def rows(self) -> None:
+        """The outermost loops, and what each row is."""
+        nest, opened = self.nest, 0
+        self.variables: dict[Axis, str] = {}
+        self.known: dict[Any, str] = {}
+        if nest.range_axes:
+            self.open("for (long m = m0; m < m1; m++)")
+            opened += 1
+            self.decode(nest.range_axes)
+        for axis in self.loops_within_rows():
+            opened += self.loop_over(axis)
+        if nest.columns:
+            self.along_fast("m0" if nest.counts_elements else "0", self.row)
+        else:
+            self.row()
+        self.close(opened)
+
+    def loops_within_rows(self) -> list[Axis]:
+        return []
+
+    def decode(self, axes: list[Axis]) -> None:
+        """The variables of the axes that `m` counts."""
+        below = size(axes)
+        for i, axis in enumerate(axes):
+            self.variables[axis] = "m" if len(axes) == 1 else f"i{i}"
+            below //= axis.size
+            if len(axes) > 1:
+                quotient = f"m / {below}" if below > 1 else "m"
+                rest = f" % {axis.size}" if i else ""
+                self.emit(f"const long i{i} = {quotient}{rest};")
+
+    def loop_over(self, axis: Axis) -> int:
+        name = f"j{len(self.variables)}"
+        self.variables[axis] = name
+        self.open(f"for (long {name} = 0; {name} < {axis.size}; {name}++)")
+        return 1
+
+    def row(self, part: str = "") -> None:
+        """All sweeps of a row; `part` is the number of columns if vectors are not full."""
+        self.part = part
+        self.known = {}
+        for sweep in range(self.nest.sweeps):
+            self.row_values(sweep)
+            self.sweep(sweep)
+        self.row_values(self.nest.sweeps)
+
+    def row_values(self, sweep: int) -> None:
+        """Members of rows that are known before sweep number `sweep`."""
+        for m in self.loop.members:
+            if m in self.nest.of_row and m not in self.known and self.nest.level[m] <= sweep:
+                if m not in self.loop.operand:
+                    self.define(m, self.nest.columns, self.part)
+                if m in self.known or m in self.loop.operand:
+                    self.store(m, self.nest.columns, self.part)
+
+    # ---- sweeps
+
+    def sweep(self, sweep: int) -> None:
+        """One pass over the inner axes, with what it computes, stores and adds up."""
+        nest = self.nest
+        inside = [m for m in self.loop.members if nest.is_swept(m) and nest.sweep_of(m) == sweep]
+        reductions = [m for m in inside if m in self.loop.operand]
+        wanted = [m for m in inside if m not in self.loop.operand and self.is_wanted(m)]
+        for m in self.kept_in_row & set(inside):
+            kind = "double" if nest.vector == "vd" else C_TYPES[name_of(m.dtype)]
+            self.emit(f"{kind} {self.name(m)}_row[{nest.row_size}];")
+        self.hoist([*wanted, *reductions], sweep)
+        for m in reductions:
+            self.begin(m)
+        self.inner_loops(lambda part: self.point(wanted, reductions, sweep, part))
+        self.known |= {(m, "kept"): "" for m in self.kept_in_row & set(inside)}
+        for m in reductions:
+            self.finish(m)
+
+    def is_wanted(self, m: Symbol) -> bool:
+        return m in self.nest.stores or m in self.kept_in_row
+
+    def inner_loops(self, point: Any) -> None:
+        *slow, fast = self.nest.inner if self.nest.inner else [None]
+        if self.nest.columns:
+            slow, fast = self.nest.inner, None
+        before = dict(self.known)
+        opened = sum(self.loop_over(axis) for axis in slow if axis is not None)
+        if fast is None:
+            self.bare(point)
+        else:
+            self.along_fast("m0" if self.nest.counts_elements else "0", point)
+        self.close(opened)
+        if opened:
+            self.known = before
+        for axis in slow:
+            if axis is not None:
+                self.variables.pop(axis, None)
+
+    def bare(self, point: Any) -> None:
+        before = dict(self.known)
+        if not self.nest.inner:
+            self.open("")
+            self.lines[-1] = self.lines[-1].replace(" {", "{")
+        point(self.part)
+        if not self.nest.inner:
+            self.close()
+        self.known = before
+
+    def along_fast(self, start: str, body: Any) -> None:
+        """The loop along vectors, and what is left for a vector that is not full."""
+        axis: Any = self.nest.fast
+        V, name = self.nest.vector, "k"
+        end = "m1" if start == "m0" else str(axis.size)
+        self.variables[axis] = name
+        if V is None:
+            self.open(f"for (long {name} = {start}; {name} < {end}; {name}++)")
+            self.body(body, "")
+            self.close()
+            return
+        lanes = LANES[V]
+        rest = "" if axis.size % 16 == 0 else "rest"
+        if not rest:
+            self.open(f"for (long {name} = {start}; {name} < {end}; {name} += {lanes})")
+            self.body(body, "")
+            self.close()
+            return
+        self.emit(f"{'' if name in self.known else 'long '}{name} = {start};")
+        self.known[name] = name
+        self.open(f"for (; {name} + {lanes} <= {end}; {name} += {lanes})")
+        self.body(body, "")
+        self.close()
+        self.open(f"if ({name} < {end})")
+        self.emit(f"const long rest = {end} - {name};")
+        self.body(body, "rest")
+        self.close()
+
+    def body(self, body: Any, part: str) -> None:
+        before = dict(self.known)
+        body(part)
+        self.known = before
+
+    def point(self, wanted: list, reductions: list, sweep: int, part: str) -> None:
+        """What happens at each point of a sweep."""
+        for m in wanted:
+            self.define(m, True, part)
+        for m in reductions:
+            base, i = self.operand_keys(m)[0]
+            self.add_up(m, self.operand(base, i, True, part), part)
+        for m in wanted:  # last, as a store may take the place of what was loaded
+            if m in self.kept_in_row:
+                self.keep(m, part)
+            self.store(m, True, part)
+
+    # ---- values
+
+    def operand_keys(self, m: Symbol) -> list[tuple[Symbol, int]]:
+        """For each operand of a member: the value it shows, and the number of the load."""
+        keys = []
+        for base, at in self.loop.found[m]:
+            index = 0 if base in self.loop.index else self.loop.reads[base].index(at)
+            keys.append((base, index))
+        return keys
+
+    def hoist(self, members: list[Symbol], sweep: int) -> None:
+        """Load before the loop what does not vary along the sweep."""
+        stack, seen = list(members), set()
+        while stack:
+            m = stack.pop()
+            if m in seen or m in self.known:
+                continue
+            seen.add(m)
+            for base, i in self.operand_keys(m):
+                if base in self.loop.index:
+                    stack.append(base)
+                elif not self.varies(self.nest.loads[base, i]):
+                    self.operand(base, i, True, self.part)
+
+    def varies(self, access: Access) -> bool:
+        """Whether the element changes within a sweep."""
+        axes = [*self.nest.inner, *([self.nest.fast] if self.nest.columns else [])]
+        return any(access.stride(axis) for axis in axes if axis is not None)
+
+    def operand(self, base: Symbol, i: int, swept: bool, part: str) -> str:
+        """The name of an operand's element, or vector, computing or loading it if need be."""
+        if base in self.loop.index:
+            return self.member(base, swept, part)
+        key = (base, i)
+        if key not in self.known:
+            self.known[key] = self.load(base, i, part)
+        return self.widened(key, self.known[key], self.nest.loads[key], swept, part)
+
+    def member(self, m: Symbol, swept: bool, part: str) -> str:
+        if m not in self.known:
+            if m in self.kept_in_row and self.row_is_kept(m):
+                self.recall(m, part)
+            else:
+                self.define(m, swept, part)
+        if m in self.nest.of_row and not self.nest.columns and self.vectors(swept):
+            return self.spread(m, self.known[m], name_of(m.dtype))
+        return self.known[m]
+
+    def row_is_kept(self, m: Symbol) -> bool:
+        return (m, "kept") in self.known
+
+    def vectors(self, swept: bool) -> bool:
+        return self.nest.vector is not None and (swept or self.nest.columns)
+
+    def widened(self, key: Any, name: str, access: Access, swept: bool, part: str) -> str:
+        """A loaded scalar as a vector, where vectors are computed."""
+        if not self.vectors(swept) or access.stride(self.nest.fast):  # type: ignore[arg-type]
+            return name
+        return self.spread(key, name, name_of(access.value.dtype))
+
+    def spread(self, key: Any, name: str, dtype: str) -> str:
+        """The vector that holds one number in all lanes."""
+        V: Any = self.nest.vector
+        if (key, "spread") not in self.known:
+            kind, set_to = (MASK[V], f"-(int){name}") if dtype == "bool" else (V, name)
+            self.emit(f"const {kind} {name}_all = {kind}_set({set_to});")
+            self.known[key, "spread"] = f"{name}_all"
+        return self.known[key, "spread"]
+
+    def define(self, m: Symbol, swept: bool, part: str) -> None:
+        """Compute a member at this point."""
+        if m in self.known:
+            return
+        if m in self.kept_in_row and self.row_is_kept(m):
+            self.recall(m, part)
+            return
+        in_vectors = self.vectors(swept)
+        names = iter([self.operand(b, i, swept, part) for b, i in self.operand_keys(m)])
+        name = self.known[m] = self.name(m)
+        dtype = name_of(m.dtype)
+        if m in self.loop.copies:
+            kind = self.kind(dtype, in_vectors)
+            self.emit(f"const {kind} {name} = {next(names)};")
+            return
+        operands = [
+            next(names) if isinstance(x, Symbol) and m.op.name != "zeros"  # type: ignore[union-attr]
+            else self.number(x, m, in_vectors)
+            for x in m.inputs
+        ]  # fmt: skip
+        self.compute(m, name, operands, dtype, in_vectors)
+
+    def compute(
+        self, m: Symbol, name: str, operands: list[str], dtype: str, in_vectors: bool
+    ) -> None:
+        V: Any = self.nest.vector
+        text = vector_expression(m, operands, V) if in_vectors else expression(m, operands)
+        if text is None:
+            for line in by_lane(m, operands, V, name):
+                self.emit(line)
+            return
+        self.emit(f"const {self.kind(dtype, in_vectors)} {name} = {text};")
+
+    def kind(self, dtype: str, in_vectors: bool) -> str:
+        if not in_vectors:
+            return C_TYPES[dtype]
+        V: Any = self.nest.vector
+        return MASK[V] if dtype == "bool" else V
+
+    def number(self, x: Any, m: Symbol, in_vectors: bool) -> str:
+        """A Python number as an operand of m."""
+        symbols = [s for s in m.operands if name_of(s.dtype) != "bool" or m.op.name != "where"]  # type: ignore[union-attr]
+        of = name_of(symbols[-1].dtype) if symbols else name_of(m.dtype)
+        if isinstance(x, Symbol) or x is None:
+            return "0"
+        if not in_vectors:
+            return literal(x, of)
+        V: Any = self.nest.vector
+        if of == "bool" or isinstance(x, bool):
+            return f"{MASK[V]}_set({-int(x)})"
+        text = literal(x, "float64" if V == "vd" else "float32")
+        in_call = "V_" in TEXTS.get(m.op.name, "")  # type: ignore[union-attr]
+        return f"{V}_set({text})" if in_call else text
+
+    # ---- memory
+
+    def index(self, access: Access) -> str:
+        """The place of an element in its buffer, as C."""
+        terms = []
+        for axis, variable in self.variables.items():
+            stride = access.stride(axis)
+            if stride:
+                terms.append(variable if stride == 1 else f"{stride} * {variable}")
+        if access.offset or not terms:
+            terms.append(str(access.offset))
+        return " + ".join(terms).replace("+ -", "- ")
+
+    def load(self, base: Symbol, i: int, part: str) -> str:
+        """Load an element, or a vector, into a variable and give its name."""
+        access = self.nest.loads[base, i]
+        name = self.name(base) + (f"_{i + 1}" if i else "")
+        pointer, index = self.buffer(base), self.index(access)
+        dtype, V = name_of(base.dtype), self.nest.vector
+        stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0  # type: ignore[arg-type]
+        if V is None or not stride:
+            text = f"{pointer}[{index}]"
+            if dtype in ("float16", "bfloat16"):
+                text = f"{dtype}_of({text})"
+            self.emit(f"const {C_TYPES[dtype]} {name} = {text};")
+        else:
+            text = self.vector_load(pointer, index, stride, dtype, part)
+            self.emit(f"const {self.kind(dtype, True)} {name} = {text};")
+        return name
+
+    def vector_load(self, pointer: str, index: str, stride: int, dtype: str, part: str) -> str:
+        V: Any = self.nest.vector
+        which = {"bool": "mask_load", "float16": "load_float16", "bfloat16": "load_bfloat16"}
+        function = f"{V}_{which.get(dtype, 'load')}"
+        fill = ", 0" if function.endswith("_load") and dtype != "bool" else ""
+        if stride != 1:
+            prefix = f"{V}_{dtype}" if dtype in which else V
+            return f"{prefix}_load_every({pointer} + {index}, {stride}, {part or LANES[V]})"
+        if part:
+            return f"{function}_part({pointer} + {index}, {part}{fill})"
+        return f"{function}({pointer} + {index})"
+
+    def store(self, m: Symbol, swept: bool, part: str) -> None:
+        """Write a member to its buffer, if it has one."""
+        access = self.nest.stores.get(m)
+        if access is None:
+            return
+        pointer, index = self.buffer(m, True), self.index(access)
+        dtype, V, name = name_of(m.dtype), self.nest.vector, self.known[m]
+        if not self.vectors(swept):
+            narrow = dtype in ("float16", "bfloat16")
+            self.emit(f"{pointer}[{index}] = {f'{dtype}_bits({name})' if narrow else name};")
+            return
+        stride = access.stride(self.nest.fast)  # type: ignore[arg-type]
+        which = {"bool": "mask_store", "float16": "store_float16", "bfloat16": "store_bfloat16"}
+        function = f"{V}_{which.get(dtype, 'store')}"
+        if stride != 1:
+            prefix, lanes = f"{V}_{dtype}" if dtype in which else V, part or LANES[V]  # type: ignore[index]
+            self.emit(f"{prefix}_store_every({pointer} + {index}, {name}, {stride}, {lanes});")
+        elif part:
+            self.emit(f"{function}_part({pointer} + {index}, {name}, {part});")
+        else:
+            self.emit(f"{function}({pointer} + {index}, {name});")
+
+    def keep(self, m: Symbol, part: str) -> None:
+        """Put a member into the row's scratch, for a later sweep."""
+        self.row_access(m, part, self.known[m])
+
+    def recall(self, m: Symbol, part: str) -> None:
+        self.row_access(m, part, None)
+
+    def row_access(self, m: Symbol, part: str, stored: str | None) -> None:
+        """Store to, or load from, the scratch of a row."""
+        name, V, below = self.name(m), self.nest.vector, 1
+        terms: list[str] = []
+        for axis in reversed(self.nest.inner):
+            terms.insert(0, self.variables[axis] + (f" * {below}" if below > 1 else ""))
+            below *= axis.size
+        place = " + ".join(terms)
+        rest, end = (f", {part}", "_part") if part and V else ("", "")
+        if stored is not None:
+            text = f"{V}_store{end}({name}_row + {place}, {stored}{rest})" if V else (
+                f"{name}_row[{place}] = {stored}"
+            )  # fmt: skip
+            self.emit(text + ";")
+            return
+        fill = f"{rest}, 0" if rest else ""
+        text = f"{V}_load{end}({name}_row + {place}{fill})" if V else f"{name}_row[{place}]"
+        self.emit(f"const {V or C_TYPES[name_of(m.dtype)]} {name} = {text};")
+        self.known[m] = name
+
+    # ---- reductions
+
+    def accumulator(self, m: Symbol) -> tuple[str, str]:
+        """The C type and the first value of what a reduction adds up in."""
+        of, name = name_of(m.inputs[0].dtype), m.op.name  # type: ignore[union-attr]
+        kind = C_TYPES[of]
+        if name in ("any", "all"):
+            return "bool", "0" if name == "any" else "1"
+        if name in ("amax", "amin"):
+            return kind, extreme(of, name == "amin")
+        if kind not in ("float", "double"):
+            kind = "int64_t"
+        return kind, "1" if name == "prod" else "0"
+
+    def begin(self, m: Symbol) -> None:
+        kind, first = self.accumulator(m)
+        if self.nest.vector:
+            kind, first = self.nest.vector, f"{self.nest.vector}_set({first})"
+        self.emit(f"{kind} {self.name(m)}_sum = {first};")
+
+    def add_up(self, m: Symbol, x: str, part: str) -> None:
+        total, name, V = f"{self.name(m)}_sum", m.op.name, self.nest.vector  # type: ignore[union-attr]
+        if V:
+            function = {"amax": "larger", "amin": "smaller"}.get(name)
+            if part and not self.nest.columns:
+                _, first = self.accumulator(m)
+                x = f"{V}_first({x}, {part}, {first})"
+            text = f"{total} = {V}_{function}({total}, {x})" if function else f"{total} += {x}"
+            self.emit(text + ";")
+            return
+        self.emit(combined(name, total, x, "float" in name_of(m.inputs[0].dtype)) + ";")
+
+    def finish(self, m: Symbol) -> None:
+        """The result of a reduction, after its sweep."""
+        total, V, name = f"{self.name(m)}_sum", self.nest.vector, m.op.name  # type: ignore[union-attr]
+        if V and not self.nest.columns:
+            across = {"amax": "largest_lane", "amin": "smallest_lane"}.get(name, "sum_lanes")
+            total = f"{V}_{across}({total})"
+        self.conclude(m, total, bool(V) and self.nest.columns)
+
+    def conclude(self, m: Symbol, total: str, in_vectors: bool) -> None:
+        if m.op.name == "mean":  # type: ignore[union-attr]
+            total = f"{total} / {size(self.loop.reduced)}"
+        kind = self.kind(name_of(m.dtype), in_vectors)
+        self.emit(f"const {kind} {self.name(m)} = {total};")
+        self.known[m] = self.name(m)
+        self.store(m, in_vectors, self.part)
+
+
+class WholeText(LoopText):
+    """The first half of a reduction of everything: each chunk leaves its accumulators."""
+
+    def function(self) -> Function:
+        found = super().function()
+        reductions = self.loop.reductions
+        found.partials = [self.accumulator(m)[0] for m in reductions]
+        extra = [f"{self.accumulator(m)[0]} *{self.name(m)}_parts" for m in reductions]
+        old = self.parameters()
+        found.body = found.body.replace(
+            old, ", ".join([*old.split(", ")[:-1], *extra, "int *error"])
+        )
+        found.work = max(1, size(self.loop.axes) // CHUNKS)
+        found.unit = 1
+        return found
+
+    def rows(self) -> None:
+        """A chunk is a part of the rows, or, where there are none, of the elements."""
+        self.variables = {}
+        self.part = ""
+        self.known = {}
+        nest = self.nest
+        self.open("for (long m = m0; m < m1; m++)")
+        axes, fast = nest.inner[:-1], nest.inner[-1]
+        self.hoist([m for m in self.loop.members if nest.is_swept(m)], 0)
+        for m in self.loop.reductions:
+            self.begin(m)
+        if axes:
+            total = size(axes)
+            self.open(
+                f"for (long r = {total}L * m / {CHUNKS}; r < {total}L * (m + 1) / {CHUNKS}; r++)"
+            )
+            self.decode_rows(axes)
+            self.along_fast("0", self.everything)
+            self.close()
+        else:
+            step = -(-fast.size // CHUNKS // 64) * 64
+            self.emit(f"const long start = {step} * m < {fast.size} ? {step} * m : {fast.size};")
+            self.emit(
+                f"const long end = start + {step} < {fast.size} ? start + {step} : {fast.size};"
+            )
+            self.along_part(fast)
+        for m in self.loop.reductions:
+            self.leave(m)
+        self.close()
+
+    def along_part(self, fast: Axis) -> None:
+        before = len(self.lines)
+        self.along_fast("0", self.everything)
+        end = str(fast.size)
+        for i in range(before, len(self.lines)):
+            line = self.lines[i].replace("k = 0;", "k = start;").replace(f"k < {end}", "k < end")
+            line = line.replace(f"<= {end};", "<= end;").replace(f"rest = {end} -", "rest = end -")
+            self.lines[i] = line
+
+    def decode_rows(self, axes: list[Axis]) -> None:
+        self.decode(axes)
+        start = len(self.lines) - (len(axes) if len(axes) > 1 else 0)
+        for i in range(start, len(self.lines)):
+            self.lines[i] = re.sub(r"\bm\b", "r", self.lines[i])
+        if len(axes) == 1:
+            self.variables[axes[0]] = "r"
+
+    def everything(self, part: str) -> None:
+        inside = [m for m in self.loop.members if self.nest.is_swept(m)]
+        reductions = [m for m in inside if m in self.loop.operand]
+        self.point(
+            [m for m in inside if m in self.nest.stores and m not in reductions],
+            reductions,
+            0,
+            part,
+        )
+
+    def leave(self, m: Symbol) -> None:
+        V, total = self.nest.vector, f"{self.name(m)}_sum"
+        if V:
+            across = {"amax": "largest_lane", "amin": "smallest_lane"}.get(m.op.name, "sum_lanes")  # type: ignore[union-attr]
+            total = f"{V}_{across}({total})"
+        self.emit(f"{self.name(m)}_parts[m] = {total};")
+
+    def store(self, m: Symbol, swept: bool, part: str) -> None:
+        if m not in self.nest.of_row:
+            super().store(m, swept, part)
+
+
+class TotalText(LoopText):
+    """The second half: the accumulators of the chunks become one, and what is made of it."""
+
+    def function(self) -> Function:
+        found = super().function()
+        extra = [
+            f"const {self.accumulator(m)[0]} *{self.name(m)}_parts" for m in self.loop.reductions
+        ]
+        old = self.parameters()
+        found.body = found.body.replace(
+            old, ", ".join([*old.split(", ")[:-1], *extra, "int *error"])
+        )
+        found.title = found.title.removesuffix("loop") + "total"
+        found.partials = [self.accumulator(m)[0] for m in self.loop.reductions]
+        found.rows, found.unit, found.work, found.serial = 1, 1, 1, True
+        return found
+
+    def rows(self) -> None:
+        self.variables, self.part, self.known = {}, "", {}
+        self.row_values(0)
+        for m in self.loop.reductions:
+            kind, first = self.accumulator(m)
+            wide = "double" if kind == "float" and m.op.name not in ("amax", "amin") else kind  # type: ignore[union-attr]
+            self.emit(f"{wide} {self.name(m)}_sum = {first};")
+            x = f"{self.name(m)}_parts[c]"
+            line = combined(m.op.name, f"{self.name(m)}_sum", x, kind in ("float", "double"))  # type: ignore[union-attr]
+            self.emit(f"for (long c = 0; c < {CHUNKS}; c++) {line};")
+        vector, self.nest.vector = self.nest.vector, None
+        for m in self.loop.reductions:
+            self.conclude(m, f"{self.name(m)}_sum", False)
+        self.row_values(99)
+        self.nest.vector = vector
+
+
+def extreme(of: str, largest: bool) -> str:
+    """The smallest number of a dtype, or the largest."""
+    if "float" in of:
+        return "INFINITY" if largest else "-INFINITY"
+    if of == "bool":
+        return "1" if largest else "0"
+    limits = {"uint8": ("0", "UINT8_MAX")}
+    low, high = limits.get(of, (f"{of.upper()}_MIN", f"{of.upper()}_MAX"))
+    return high if largest else low
+
+
+def combined(name: str, total: str, x: str, floats: bool) -> str:
+    """The statement that adds x to an accumulator."""
+    if name in ("amax", "amin"):
+        sign = ">" if name == "amax" else "<"
+        nan = f" || {x} != {x}" if floats else ""
+        return f"{total} = {x} {sign} {total}{nan} ? {x} : {total}"
+    return {"any": f"{total} |= {x} != 0", "all": f"{total} &= {x} != 0",
+            "prod": f"{total} *= {x}"}.get(name, f"{total} += {x}")  # fmt: skip
+
+
+def named(text: str, names: list[str]) -> str:
+    """The text with names in place of its tokens."""
+    return TOKEN.sub(lambda match: names[int(match.group(1))], text)

@@ -1,0 +1,152 @@
+"""Frame: what one call of an executable needs: its arena, and the addresses of what it was given.
+
+Executables keep their frames. A call that gives the same arrays as the one before finds their
+addresses in place; weak references tell, so that no array lives longer for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..codegen.translation_unit import Unit
+from ..core.dtype import dtype
+from ..core.errors import ArgumentError, ShapeError
+from ..core.spec import Spec
+from ..graph.fuse import Call
+from ..graph.ir import Symbol
+from ..graph.memory import ALIGNMENT
+
+Nothing = type("Nothing", (), {})
+
+
+class Frame:
+    """Memory for one call at a time."""
+
+    def __init__(self, unit: Unit, specs: list, updates: Mapping[int, int]):
+        self.unit, self.plan, self.specs = unit, unit.plan, specs
+        self.updated = set(updates.values())
+        self.memory = np.empty(self.plan.size + ALIGNMENT, np.uint8)
+        skip = -self.memory.ctypes.data % ALIGNMENT
+        self.arena = self.memory[skip : skip + self.plan.size]
+        self.arena_address = self.memory.ctypes.data + skip
+        self.constants = [np.require(c.const, None, ["C", "A"]) for c in unit.constants]
+        inputs, outputs = len(unit.graph.inputs), len(unit.graph.outputs)
+        self.given = (ctypes.c_void_p * max(inputs + outputs + len(self.constants), 1))()
+        self.arrays: list[Any] = [None] * (inputs + outputs) + self.constants
+        for i, c in enumerate(self.constants):
+            self.given[inputs + outputs + i] = c.ctypes.data
+        self.seen: list[Any] = [Nothing] * inputs
+        self.stand_ins: dict[int, np.ndarray] = {}
+        self.fresh = [
+            (inputs + i, y.shape, y.dtype)
+            for i, y in enumerate(unit.graph.outputs)
+            if self.plan.returned[i] == inputs + i
+        ]
+        self.keeps_arrays = any(isinstance(step, Call) for step in unit.steps) or bool(
+            self.plan.updates
+        )
+
+    # ---- before a call
+
+    def bind(self, inputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Note where the inputs are, and make arrays for the outputs."""
+        seen = self.seen
+        if len(inputs) != len(seen):
+            raise ShapeError(f"run: {len(seen)} inputs expected: {len(inputs)}")
+        for i, x in enumerate(inputs):
+            if seen[i]() is not x:
+                self.bind_input(i, x, inputs)
+        if self.stand_ins:
+            self.fill_stand_ins(inputs)
+        for at, shape, kind in self.fresh:
+            array = np.empty(shape, kind)
+            self.arrays[at] = array
+            self.given[at] = array.__array_interface__["data"][0]
+        if self.keeps_arrays:
+            self.arrays[: len(inputs)] = [self.stand_ins.get(i, x) for i, x in enumerate(inputs)]
+        return inputs
+
+    def bind_input(self, i: int, x: Any, inputs: Sequence) -> None:
+        """Note one array, or a copy in its place if C cannot use it as it is."""
+        shape, kind = self.specs[i]
+        if type(x) is not np.ndarray or x.shape != shape or x.dtype != kind:
+            self.explain(i, x)
+        flags = x.flags
+        if i in self.updated and not flags.writeable:
+            raise ArgumentError(f"run: input {i} is updated, but its array cannot be written to")
+        self.stand_ins.pop(i, None)
+        self.seen[i] = weakref.ref(x)
+        if not (flags.c_contiguous and flags.aligned) or self.is_shared(i, x, inputs):
+            self.seen[i] = Nothing  # to be looked at again next time
+            x = self.stand_ins[i] = np.empty(shape, kind)
+        self.given[i] = x.__array_interface__["data"][0]
+
+    def is_shared(self, i: int, x: np.ndarray, inputs: Sequence) -> bool:
+        """Whether x lies in memory that an update of another input would change."""
+        others = (inputs[j] for j in self.updated if j != i)
+        return any(type(y) is np.ndarray and np.may_share_memory(x, y) for y in others)
+
+    def explain(self, i: int, x: Any) -> None:
+        symbol = self.unit.graph.inputs[i]
+        if not isinstance(x, np.ndarray):
+            raise ArgumentError(f"run: %{symbol.name} must be an array: {type(x).__name__}")
+        if x.shape != symbol.shape or x.dtype != symbol.dtype:
+            have = Spec(x.shape, dtype(x.dtype))
+            raise ShapeError(f"run: %{symbol.name} is {symbol.spec}, but was given: {have}")
+
+    def fill_stand_ins(self, inputs: Sequence) -> None:
+        for i, copy in self.stand_ins.items():
+            np.copyto(copy, inputs[i])
+
+    # ---- after it
+
+    def results(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs: new arrays, and those that were updated or handed through."""
+        for i, copy in self.stand_ins.items():
+            if i in self.updated:
+                np.copyto(inputs[i], copy)
+        count, arrays = len(inputs), self.arrays
+        found = [inputs[at] if at < count else arrays[at] for at in self.plan.returned]
+        for at, _, _ in self.fresh:
+            arrays[at] = None
+        return found
+
+    # ---- parts of a call that Python does
+
+    def view(self, value: Symbol) -> np.ndarray:
+        """The elements of a value where they lie."""
+        found = self.unit.grouping.strided(value)
+        assert found is not None
+        base, offset, strides = found
+        place, size = self.plan.places[base], base.dtype.itemsize
+        steps = tuple(s * size for s in strides)
+        if place.in_arena:
+            start = place.at + offset * size
+            return np.ndarray(value.shape, value.dtype, self.arena, start, steps)
+        flat = self.arrays[place.at].reshape(-1).view(value.dtype)
+        return np.ndarray(value.shape, value.dtype, flat, offset * size, steps)
+
+    def call_reference(self, kernel: Call) -> None:
+        """Compute one op by its reference."""
+        node = kernel.node
+        op: Any = node.op
+        operands = [self.view(x) if isinstance(x, Symbol) else x for x in node.inputs]
+        if op.promote is not None:
+            operands = op.promote(operands)
+        made = op.reference(*operands, **node.attrs)
+        for value, array in zip(
+            kernel.results, made if isinstance(made, tuple) else (made,), strict=True
+        ):
+            if value in self.plan.places:
+                np.copyto(self.view(value), array, casting="unsafe")
+
+    def copy_updates(self) -> None:
+        """Copy what could not be written over its input at once."""
+        found = [(self.arrays[target], self.view(y)) for target, y in self.plan.updates]
+        for target, made in [(t, m.copy() if len(found) > 1 else m) for t, m in found]:
+            np.copyto(target, made)

@@ -1,0 +1,222 @@
+"""The memory plan: where each value that is stored lies.
+
+Inputs, outputs and constants are `given`, a table of pointers. All else lies in one arena, in
+places that values take from those that nobody reads any more. An output that updates an input is
+written over it if nobody reads the input afterwards; otherwise it is copied there at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .fuse import Call, Grouping, Kernel, Loop
+from .ir import Graph, Symbol
+
+ALIGNMENT = 64
+
+
+class Place(NamedTuple):
+    """`given[at]`, or `at` bytes into the arena."""
+
+    in_arena: bool
+    at: int
+
+
+@dataclass
+class Plan:
+    """places    where each stored value lies
+    scratch   the same for what a kernel needs for itself, by the kernel's number
+    size      of the arena, in bytes
+    updates   (input, value): what is copied over an input when all is done
+    returned  for each output: what is handed out, as the number of an entry of `given`
+    """
+
+    places: dict[Symbol, Place] = field(default_factory=dict)
+    scratch: dict[int, int] = field(default_factory=dict)
+    size: int = 0
+    updates: list[tuple[int, Symbol]] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
+    lives: dict[Symbol, tuple[int, int]] = field(default_factory=dict)
+
+
+def size_in_bytes(value: Symbol) -> int:
+    return math.prod(value.shape) * value.dtype.itemsize
+
+
+def reads(kernel: Kernel, grouping: Grouping) -> set[Symbol]:
+    """The values whose memory a kernel reads."""
+    if isinstance(kernel, Loop):
+        return {grouping.memory(base) for base in kernel.reads}
+    return {grouping.memory(x) for x in kernel.node.operands}
+
+
+def results(kernel: Kernel) -> list[Symbol]:
+    """The values that a kernel may store."""
+    return kernel.members if isinstance(kernel, Loop) else kernel.results
+
+
+def stored(grouping: Grouping, kernels: list[Kernel], outputs: list[Symbol]) -> set[Symbol]:
+    """The values that must be in memory: what other kernels read, outputs, results of calls."""
+    found = {grouping.memory(y) for y in outputs}
+    for kernel in kernels:
+        found |= reads(kernel, grouping)
+        if isinstance(kernel, Call):
+            found |= set(kernel.results)
+    return found
+
+
+class Planner:
+    """Lays out the values of a graph. `scratch` says how much memory a kernel needs for itself."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        grouping: Grouping,
+        kernels: list[Kernel],
+        updates: Mapping[int, int],
+        scratch: Mapping[int, int],
+    ):
+        self.graph, self.grouping, self.kernels = graph, grouping, kernels
+        self.wanted, self.scratch = updates, scratch
+        self.plan = Plan()
+        self.taken: set[Symbol] = set()  # values whose place another has taken over
+        self.stored = stored(grouping, kernels, graph.outputs)
+        self.reads = [reads(kernel, grouping) for kernel in kernels]
+
+    def run(self) -> Plan:
+        self.find_lives()
+        self.place_given()
+        self.place_outputs()
+        self.place_in_arena()
+        return self.plan
+
+    def find_lives(self) -> None:
+        """The first and the last kernel that each value's memory is for."""
+        lives: dict[Symbol, tuple[int, int]] = self.plan.lives
+        for k, kernel in enumerate(self.kernels):
+            for value in results(kernel):
+                if value in self.stored:
+                    lives[value] = (k, k)
+            for value in self.reads[k]:
+                lives[value] = (lives.get(value, (0, 0))[0], k)
+        for y in self.graph.outputs:
+            memory = self.grouping.memory(y)
+            lives[memory] = (lives.get(memory, (0, 0))[0], len(self.kernels))
+
+    def place_given(self) -> None:
+        """Inputs first, then outputs, then constants."""
+        at = len(self.graph.inputs) + len(self.graph.outputs)
+        for i, x in enumerate(self.graph.inputs):
+            self.plan.places[x] = Place(False, i)
+        for i, c in enumerate(c for c in self.graph.constants if c not in self.plan.places):
+            self.plan.places[c] = Place(False, at + i)
+
+    def place_outputs(self) -> None:
+        """Outputs go to the inputs that they update, or to memory of their own."""
+        first = len(self.graph.inputs)
+        for i, y in enumerate(self.graph.outputs):
+            memory, target = self.grouping.memory(y), self.wanted.get(i)
+            if target is not None:
+                self.plan.returned.append(target)
+                if memory not in self.plan.places and self.may_overwrite(memory, target):
+                    self.plan.places[memory] = Place(False, target)
+                elif self.plan.places.get(memory) != Place(False, target):
+                    self.plan.updates.append((target, y))
+            else:
+                self.plan.returned.append(first + i)
+                self.plan.places[memory] = Place(False, first + i)
+
+    def may_overwrite(self, value: Symbol, target: int) -> bool:
+        """Whether nobody reads the input after `value` has been written over it."""
+        x = self.graph.inputs[target]
+        k = self.plan.lives[value][0]
+        if any(x in self.reads[later] for later in range(k + 1, len(self.kernels))):
+            return False
+        if any(self.grouping.memory(y) is x for y in self.graph.outputs):
+            return False
+        return x not in self.reads[k] or self.in_step(self.kernels[k], value, x)
+
+    def place_in_arena(self) -> None:
+        """First fit, kernel by kernel; a value may take the place of one that it is made from."""
+        arena, lives = Arena(), self.plan.lives
+        ends: dict[int, list[Symbol]] = {}
+        for value, (_, end) in lives.items():
+            ends.setdefault(end, []).append(value)
+        for k, kernel in enumerate(self.kernels):
+            for value in results(kernel):
+                if value in self.stored and value not in self.plan.places:
+                    self.place(value, k, arena)
+            if self.scratch.get(k):
+                self.plan.scratch[k] = arena.take(self.scratch[k])
+                arena.free(self.plan.scratch[k], self.scratch[k])
+            for value in ends.get(k, ()):
+                where = self.plan.places.get(value)
+                if where is not None and where.in_arena and value not in self.taken:
+                    arena.free(where.at, size_in_bytes(value))
+        self.plan.size = arena.size
+
+    def place(self, value: Symbol, k: int, arena: Arena) -> None:
+        kernel = self.kernels[k]
+        for x in sorted(self.reads[k], key=lambda v: v.order):
+            where = self.plan.places.get(x)
+            dies = self.plan.lives[x][1] == k and x not in self.taken
+            if where is None or not where.in_arena or not dies:
+                continue
+            if size_in_bytes(x) == size_in_bytes(value) and self.in_step(kernel, value, x):
+                self.plan.places[value] = where
+                self.taken.add(x)
+                return
+        self.plan.places[value] = Place(True, arena.take(size_in_bytes(value)))
+
+    def in_step(self, kernel: Kernel, value: Symbol, x: Symbol) -> bool:
+        """Whether a loop reads of x, at each point, just the element that it then overwrites."""
+        if not isinstance(kernel, Loop) or kernel.reduced_by is not None:
+            return False
+        bases = [base for base in kernel.reads if self.grouping.memory(base) is x]
+        same_size = x.dtype.itemsize == value.dtype.itemsize
+        return same_size and len(bases) == 1 and bases[0] is x and kernel.reads_in_step(value, x)
+
+
+class Arena:
+    """Blocks of memory that are free, and how far the arena reaches."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.holes: list[tuple[int, int]] = []  # (start, end), in order
+
+    def take(self, size: int) -> int:
+        """The start of a block of `size` bytes: the smallest hole that it fits in."""
+        size = rounded(size)
+        fitting = [(end - start, start, end) for start, end in self.holes if end - start >= size]
+        if fitting:
+            _, start, end = min(fitting)
+            self.holes.remove((start, end))
+            if end - start > size:
+                self.put((start + size, end))
+            return start
+        start = self.size
+        if self.holes and self.holes[-1][1] == self.size:  # grow the last hole
+            start = self.holes.pop()[0]
+        self.size = start + size
+        return start
+
+    def free(self, start: int, size: int) -> None:
+        self.put((start, start + rounded(size)))
+
+    def put(self, hole: tuple[int, int]) -> None:
+        """Add a hole, joined with those that it touches."""
+        found: list[tuple[int, int]] = []
+        for each in sorted([*self.holes, hole]):
+            if found and found[-1][1] == each[0]:
+                found[-1] = (found[-1][0], each[1])
+            else:
+                found.append(each)
+        self.holes = found
+
+
+def rounded(size: int) -> int:
+    """A whole number of cache lines, at least one."""
+    return max(1, -(-size // ALIGNMENT)) * ALIGNMENT

@@ -1,0 +1,61 @@
+/* What generated loops need beside vector.h: masks as bytes, elements some steps apart, extremes that
+ * keep NaN, and lanes beyond the end of a row. */
+#ifndef ANDON_LOOPS_H
+#define ANDON_LOOPS_H
+
+#include "scalar.h"
+#include "vector.h"
+
+#define NOINLINE static __attribute__((noinline, unused))
+
+#define LOOP_OPERATIONS(V, SCALAR_TYPE, MASK, INTEGER, N)                                         \
+    INLINE MASK V##_mask_load_part(const bool *p, long n)                                         \
+    {                                                                                             \
+        MASK mask = {0};                                                                          \
+        for (int l = 0; l < N; l++)                                                               \
+            if (l < n) mask[l] = -(INTEGER)p[l];                                                  \
+        return mask;                                                                              \
+    }                                                                                             \
+    INLINE void V##_mask_store_part(bool *p, MASK mask, long n)                                   \
+    {                                                                                             \
+        for (int l = 0; l < N; l++)                                                               \
+            if (l < n) p[l] = mask[l] & 1;                                                        \
+    }                                                                                             \
+    INLINE MASK V##_mask_load(const bool *p) { return V##_mask_load_part(p, N); }                 \
+    INLINE void V##_mask_store(bool *p, MASK mask) { V##_mask_store_part(p, mask, N); }           \
+    INLINE V V##_load_every(const SCALAR_TYPE *p, long step, long n)                              \
+    {                                                                                             \
+        V x = {0};                                                                                \
+        for (int l = 0; l < N; l++)                                                               \
+            if (l < n) x[l] = p[l * step];                                                        \
+        return x;                                                                                 \
+    }                                                                                             \
+    INLINE void V##_store_every(SCALAR_TYPE *p, V x, long step, long n)                           \
+    {                                                                                             \
+        for (int l = 0; l < N; l++)                                                               \
+            if (l < n) p[l * step] = x[l];                                                        \
+    }                                                                                             \
+    /* The larger and the smaller; NaN where either is. */                                        \
+    INLINE V V##_larger(V x, V y) { return V##_where((MASK)(y != y), y, V##_max(x, y)); }         \
+    INLINE V V##_smaller(V x, V y) { return V##_where((MASK)(y != y), y, V##_min(x, y)); }        \
+    INLINE SCALAR_TYPE V##_largest_lane(V x)                                                      \
+    {                                                                                             \
+        SCALAR_TYPE y = x[0];                                                                     \
+        for (int l = 1; l < N; l++) y = x[l] > y || x[l] != x[l] ? x[l] : y;                      \
+        return y;                                                                                 \
+    }                                                                                             \
+    INLINE SCALAR_TYPE V##_smallest_lane(V x)                                                     \
+    {                                                                                             \
+        SCALAR_TYPE y = x[0];                                                                     \
+        for (int l = 1; l < N; l++) y = x[l] < y || x[l] != x[l] ? x[l] : y;                      \
+        return y;                                                                                 \
+    }                                                                                             \
+    /* The first n lanes of x; `rest` in the others. */                                           \
+    INLINE V V##_first(V x, long n, SCALAR_TYPE rest)                                             \
+    {                                                                                             \
+        return n >= N ? x : V##_where((MASK)(MASK##_lanes() < MASK##_set(n)), x, V##_set(rest));  \
+    }
+
+LOOP_OPERATIONS(vf, float, vi, int32_t, VF_LANES)
+LOOP_OPERATIONS(vd, double, vl, int64_t, VD_LANES)
+#endif
