@@ -47,7 +47,7 @@ def check_two_runs(make, batches, tolerance=1e-12):
         np.testing.assert_allclose(y.numpy(), x.numpy(), tolerance, tolerance, err_msg=name)
 
 
-def regression(sizes, count=5):
+def regression(sizes, count=8):
     andon.manual_seed(1)
     return [(andon.randn(*sizes[0]).double(), andon.randn(*sizes[1]).double())
             for _ in range(count)]  # fmt: skip
@@ -70,6 +70,7 @@ OPTIMIZERS = {
     "adamax": lambda p: andon.optim.Adamax(p),
     "nadam": lambda p: andon.optim.NAdam(p),
     "lion": lambda p: andon.optim.Lion(p, lr=0.01),
+    "radam": lambda p: andon.optim.RAdam(p, lr=0.01),
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from ..core.op import Symbolic
 from .adam import moments
 from .blocks import scratch
 from .optimizer import Group, Optimizer, check_range, descent, rate
@@ -58,21 +58,25 @@ class RAdam(Optimizer):
             p *= 1 - lr * decay
         moments(d, m, v, beta1, beta2)
         s, lr = scratch(p), lr / (1 - beta1**t)
-        rectifier = rectification(t, beta2)
-        if rectifier is None:
-            np.multiply(m, lr, out=s)
-        else:
+        limit = 2 / (1 - beta2) - 1
+        rho = limit - 2 * t * beta2**t / (1 - beta2**t)
+
+        def adaptive() -> np.ndarray:
             np.sqrt(v, out=s)
-            s += group["eps"]
+            np.add(s, group["eps"], out=s)
             np.divide(m, s, out=s)
-            s *= lr * rectifier * (1 - beta2**t) ** 0.5
-        p -= s
+            return np.multiply(s, lr * rectifier(rho, limit) * (1 - beta2**t) ** 0.5, out=s)
+
+        p -= chosen(rho > 5, adaptive, lambda: m * lr)
 
 
-def rectification(t: float, beta2: float) -> float | None:
-    """r; None as long as the variance cannot be told."""
-    limit = 2 / (1 - beta2) - 1
-    rho = limit - 2 * t * beta2**t / (1 - beta2**t)
-    if rho <= 5:
-        return None
-    return math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
+def rectifier(rho: float, limit: float) -> float:
+    """r."""
+    return ((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)) ** 0.5
+
+
+def chosen(condition: Any, then: Callable, otherwise: Callable) -> Any:
+    """then() or otherwise(); of a condition that is being recorded, a choice between the two."""
+    if isinstance(condition, Symbolic):
+        return np.where(condition, then(), otherwise())
+    return then() if condition else otherwise()
