@@ -48,14 +48,25 @@ class Jitted:
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
         self.programs: dict[tuple, list[Program]] = {}
+        self.of_tensors: dict[tuple, list[Program]] = {}  # some of them, found sooner
         self.lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if interpreters.recorder is not None:
             return self.function(*args, **kwargs)  # a part of another recording
+        kinds = [kind_of(x) for x in args if isinstance(x, Tensor)]
+        if kwargs or len(kinds) < len(args):
+            leaves, structure = flatten((args, kwargs))
+            return self.program(leaves, structure).call(leaves)
+        key = (*kinds, mode.grad, get_default_dtype())  # tensors alone, as most often
+        for program in self.of_tensors.get(key, ()):
+            if program.holds(args):
+                return program.call(args)
         leaves, structure = flatten((args, kwargs))
-        return self.program(leaves, structure).call(leaves)
+        program = self.program(leaves, structure)
+        self.of_tensors.setdefault(key, []).insert(0, program)
+        return program.call(leaves)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Of a method: bound, as functions are."""
@@ -152,7 +163,8 @@ def stand_in(spec: Spec) -> Tensor:
 def kind_of(x: Any) -> Any:
     """What a recording depends on, of an argument: its spec, or itself if it is no tensor."""
     if isinstance(x, Tensor):
-        return (x.array.shape, x.array.dtype, x.node is not None)
+        array = x.array
+        return (array.shape, array.dtype, x.node is not None)
     if isinstance(x, np.ndarray):
         return (x.shape, x.dtype)
     return (type(x), x)

@@ -20,10 +20,9 @@ from ..core.op import Op, item
 from ..graph.ir import Graph
 from ..graph.rewrite import extract, run_passes
 from ..graph.simplify import SIMPLIFY
-from ..tensor import Tensor
 from ..tensor.tensor import wrap
 from .executable import Executable
-from .pytree import unflatten
+from .pytree import LEAF, unflatten
 from .recording import Recording, Result
 
 
@@ -33,15 +32,20 @@ class Program:
     def __init__(self, recording: Recording):
         self.recording = recording
         self.numbers: list[float] | None = list(recording.recorder.numbers)
-        self.state: list[Any] = [cell.owner for cell in recording.state]
-        self.specs = [(cell.array.shape, cell.array.dtype) for cell in recording.state]
+        self.steps, self.guards = recording.recorder.steps, recording.recorder.guards
+        self.results, self.structure = recording.results, recording.structure
+        self.returns_one = self.structure is LEAF
+        self.gradients = recording.gradients
+        self.touched = [c.owner.memory for c, _ in recording.updates if c.owner is not None]
+        self.state: list[tuple[Any, tuple, Any]] = [
+            (c.owner, c.array.shape, c.array.dtype) for c in recording.state
+        ]
         self.places = argument_places(recording)
         self.aliases: list[tuple[int, Any]] = [
             (place, cell.owner)
             for place, cell in zip(self.places, recording.given, strict=True)
             if cell.owner is not None
         ]
-        self.guards = recording.recorder.guards
         self.graph = run_passes(recording.graph, SIMPLIFY)
         outputs = len(recording.outputs)
         forward, backward = split(self.graph, outputs, len(recording.seeds))
@@ -52,55 +56,53 @@ class Program:
 
     # Whether it holds
 
-    def holds(self, leaves: list) -> bool:
+    def holds(self, leaves: Sequence) -> bool:
         """Whether what was recorded is what the function would do now."""
-        for tensor, spec in zip(self.state, self.specs, strict=True):
-            if (tensor.array.shape, tensor.array.dtype) != spec:
+        for tensor, shape, kind in self.state:
+            array = tensor.array
+            if array.shape != shape or array.dtype is not kind:
                 return False
-        if any(leaves[place].array is not owner.array for place, owner in self.aliases):
-            return False
-        return all(read() == value for read, value in self.guards)
+        for place, owner in self.aliases:
+            if leaves[place].array is not owner.array:
+                return False
+        return all([read() == value for read, value in self.guards])  # noqa: C419 (faster so)
 
     # A call
 
-    def call(self, leaves: list) -> Any:
+    def call(self, leaves: Sequence) -> Any:
         """What the function returns for these arguments, with all that it does besides."""
-        arrays = [array_of(leaves[place]) for place in self.places]
-        arrays += [tensor.array for tensor in self.state]
-        arrays += self.take_steps()
+        arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
+        arrays += [tensor.array for tensor, _, _ in self.state]
+        if self.steps:
+            arrays += self.take_steps()
         outputs = self.executable(arrays)
-        for cell, _ in self.recording.updates:
-            if cell.owner is not None:
-                cell.owner.memory.touch()
-        for tensor, result in self.recording.gradients:
+        for memory in self.touched:
+            memory.touch()
+        for tensor, result in self.gradients:
             tensor._grad = self.tensor_of(result, outputs, leaves)
-        results = [self.tensor_of(result, outputs, leaves) for result in self.recording.results]
+        results = [self.tensor_of(result, outputs, leaves) for result in self.results]
         if self.gradient is not None and mode.grad:
             self.gradient.attach(results, leaves, outputs)
-        return unflatten(self.recording.structure, results)
+        return results[0] if self.returns_one else unflatten(self.structure, results)
 
     def take_steps(self) -> list[np.ndarray]:
         """Do what Python must before a call; gives the numbers that may have changed."""
         if self.numbers is not None:  # the first call: the recording has done it already
             found, self.numbers = self.numbers, None
         else:
-            steps = [(read(), symbol) for read, symbol in self.recording.recorder.steps]
+            steps = [(read(), symbol) for read, symbol in self.steps]
             found = [value for value, symbol in steps if symbol is not None]
         return [np.array(value, np.float64) for value in found]
 
-    def tensor_of(self, result: Result, outputs: Sequence, leaves: list) -> Any:
+    def tensor_of(self, result: Result, outputs: Sequence, leaves: Sequence) -> Any:
         """A leaf of what is returned: an output, or what was known."""
-        if result.output is not None:
-            return wrap(outputs[result.output])
+        if (number := result[0]) is not None:
+            return wrap(outputs[number])
         place = self.recording.stand_ins.get(id(result.value))
         return result.value if place is None else leaves[place]
 
 
 MEMORIES = [Memory()]  # of arrays that nobody else can change; a node with one frees what it saved
-
-
-def array_of(leaf: Any) -> np.ndarray:
-    return leaf.array if isinstance(leaf, Tensor) else leaf
 
 
 def argument_places(recording: Recording) -> list[int]:
@@ -143,7 +145,7 @@ class Gradient:
         self.op = Op(lambda: None)
         self.op.name, self.op.vjp, self.op.differentiable = recording.name, self.rule, True
 
-    def attach(self, results: list, leaves: list, outputs: Sequence) -> None:
+    def attach(self, results: list, leaves: Sequence, outputs: Sequence) -> None:
         """Give the results their place on the tape, after what they were computed from."""
         nodes = tuple(self.node(source, leaves) for source in self.recording.sources)
         places = [place for place, _ in self.recording.seeds]
@@ -157,7 +159,7 @@ class Gradient:
         for i, place in enumerate(places):
             results[place].node = Node(item, (whole,), {"index": i}, shapes[i], dtypes[i])
 
-    def node(self, source: Any, leaves: list) -> Any:
+    def node(self, source: Any, leaves: Sequence) -> Any:
         return (leaves[source] if isinstance(source, int) else source).current()
 
     def rule(self, g: list, saved: list, *inputs: Any) -> list:
