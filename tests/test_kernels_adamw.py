@@ -17,7 +17,7 @@ void step(long i0, long i1, double t, double lr, double beta1, double beta2, dou
           double decay, long decoupled, double clip, float *p, float *g, float *m, float *v,
           float *largest)
 {
-    adamw a = adamw_at(t, lr, beta1, beta2, eps, decay, decoupled, clip);
+    adamw_rates a = adamw_at(t, lr, beta1, beta2, eps, decay, decoupled, clip);
     adamw_step(a, i0, i1, p, g, m, v, largest);
 }
 """

@@ -12,14 +12,14 @@ from andon.ops.attention import attention, attention_backward
 
 DRIVER = """
 #include "attention.h"
-long forward_scratch(attention *a) { return attention_forward_scratch(*a); }
-long backward_scratch(attention *a) { return attention_backward_scratch(*a); }
-__attribute__((noinline)) void forward(attention *a, long first, long last, float *q, float *k,
+long forward_scratch(attention_shape *a) { return attention_forward_scratch(*a); }
+long backward_scratch(attention_shape *a) { return attention_backward_scratch(*a); }
+__attribute__((noinline)) void forward(attention_shape *a, long first, long last, float *q, float *k,
                                        float *v, void *mask, float *y, float *lse, float *scratch)
 {
     attention_forward(*a, first, last, q, k, v, mask, y, lse, scratch);
 }
-__attribute__((noinline)) void backward(attention *a, long first, long last, float *q, float *k,
+__attribute__((noinline)) void backward(attention_shape *a, long first, long last, float *q, float *k,
                                         float *v, void *mask, float *y, float *lse, float *g,
                                         float *dq, float *dk, float *dv, float *scratch)
 {
@@ -29,7 +29,7 @@ __attribute__((noinline)) void backward(attention *a, long first, long last, flo
 /* sizes that the compiler knows: 3 heads of 16, side by side in (B, 40, 3 * 48) and (B, 40, 48) */
 #define BESIDE {40 * 144, 16, 144}
 #define ALONE {40 * 48, 16, 48}
-static const attention FUSED = {.H = 3, .T = 40, .S = 40, .D = 16, .E = 16, .scale = 0.25f,
+static const attention_shape FUSED = {.H = 3, .T = 40, .S = 40, .D = 16, .E = 16, .scale = 0.25f,
                                 .causal = 1, .q = BESIDE, .k = BESIDE, .v = BESIDE, .dq = BESIDE,
                                 .dk = BESIDE, .dv = BESIDE, .y = ALONE, .g = ALONE};
 void fused_forward(long first, long last, float *qkv, float *y, float *lse, float *scratch)

@@ -13,9 +13,9 @@ from andon.ops.cross_entropy import cross_entropy, cross_entropy_backward
 IGNORED = -100
 DRIVER = """
 #include "cross_entropy.h"
-static cross_entropy rows(long V, double smoothing)
+static cross_entropy_shape rows(long V, double smoothing)
 {
-    return (cross_entropy){.V = V, .row = V + 1, .ignore_index = -100, .smoothing = smoothing};
+    return (cross_entropy_shape){.V = V, .row = V + 1, .ignore_index = -100, .smoothing = smoothing};
 }
 long forward(long V, double a, long m0, long m1, float *x, int64_t *target, float *loss, float *lse)
 {
@@ -33,7 +33,7 @@ long both(long V, double a, long m0, long m1, double g, float *x, int64_t *targe
 }
 long both_65(long m0, long m1, float *x, int64_t *target, float *loss, float *dx)
 {
-    const cross_entropy c = {.V = 65, .row = 65, .ignore_index = -100};
+    const cross_entropy_shape c = {.V = 65, .row = 65, .ignore_index = -100};
     return cross_entropy_with_gradient(c, m0, m1, 0.125f, x, target, loss, dx);
 }
 """

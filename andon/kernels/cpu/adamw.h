@@ -24,10 +24,10 @@ INLINE double squared_norm(const float *g, long n)
     for (long start = 0; start < n; start += NORM_BLOCK) {
         long stop = start + NORM_BLOCK < n ? start + NORM_BLOCK : n, i = start;
         vf sums[ADAMW_UNROLL];
-        UNROLL for (int j = 0; j < ADAMW_UNROLL; j++) sums[j] = vf_set(0.0f);
-        for (; i + ADAMW_UNROLL * LANES <= stop; i += ADAMW_UNROLL * LANES)
-            UNROLL for (int j = 0; j < ADAMW_UNROLL; j++)
-            {
+        UNROLL for (int j = 0; j < ADAMW_UNROLL; j++)
+            sums[j] = vf_set(0.0f);
+        for (; i + ADAMW_UNROLL * LANES <= stop; i += ADAMW_UNROLL * LANES) UNROLL
+            for (int j = 0; j < ADAMW_UNROLL; j++) {
                 vf x = vf_load(g + i + j * LANES);
                 sums[j] += x * x;
             }
@@ -53,14 +53,14 @@ typedef struct {
     float step, floor;
     float keep, pull; /* of p, decoupled; what is added of p to its gradient, otherwise */
     float clip;       /* negative to maximize */
-} adamw;
+} adamw_rates;
 
 /* Step t, counted from 1. */
-INLINE adamw adamw_at(double t, double lr, double beta1, double beta2, double eps, double decay,
-                      const int decoupled, float clip)
+INLINE adamw_rates adamw_at(double t, double lr, double beta1, double beta2, double eps,
+                            double decay, const int decoupled, float clip)
 {
     double root = sqrt(1 - pow(beta2, t));
-    return (adamw){
+    return (adamw_rates){
         .take1 = (float)(1 - beta1),
         .keep2 = (float)beta2,
         .take2 = (float)(1 - beta2),
@@ -74,7 +74,7 @@ INLINE adamw adamw_at(double t, double lr, double beta1, double beta2, double ep
 
 /* Elements i0 to i1 of flat arrays: p, m and v change in place, g does not. `largest`, if not NULL,
  * keeps the largest v so far, which then takes its place (AMSGrad, Reddi et al. 2018). */
-INLINE void adamw_step(const adamw a, long i0, long i1, float *p, const float *g, float *m,
+INLINE void adamw_step(const adamw_rates a, long i0, long i1, float *p, const float *g, float *m,
                        float *v, float *largest)
 {
     for (long i = i0; i < i1; i += LANES) {

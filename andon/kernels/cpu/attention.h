@@ -32,23 +32,23 @@ typedef struct {
     enum attention_mask mask_kind;
     attention_strides mask;
     long mask_key; /* from one key to the next */
-} attention;
+} attention_shape;
 
 enum {
-    WIDE = 2 * LANES,     /* queries (forward) or keys (backward) of a tile */
-    FORWARD_KEYS = 128,   /* keys of a block: its scores, (128, WIDE), stay in the L1 cache */
-    BACKWARD_QUERIES = 64 /* queries of a block: two such matrices do */
+    ATTENTION_WIDTH = 2 * LANES, /* queries (forward) or keys (backward) of a tile */
+    FORWARD_KEYS = 128,          /* keys of a block, whose scores stay in the L1 cache */
+    BACKWARD_QUERIES = 64        /* queries of a block: p and ds do */
 };
 #if defined(__AVX512F__) || defined(__aarch64__)
-enum { TILE = 8 }; /* rows of a register tile: 16 of 32 registers hold its sums */
+enum { ATTENTION_ROWS = 8 }; /* rows of a register tile: 16 of 32 registers hold its sums */
 #else
-enum { TILE = 4 }; /* 8 of 16 */
+enum { ATTENTION_ROWS = 4 }; /* 8 of 16 */
 #endif
 
 /* In place of -inf, so that differences are numbers: a score that is hidden, and the lowest that is
  * not. The score of a key that no finite mask hides is far above both. */
-#define HIDDEN -2e30f
-#define LOWEST -1e30f
+#define HIDDEN_SCORE -2e30f
+#define LOWEST_SCORE -1e30f
 
 /* 2^x for x below 1, to 3e-7; 0 below -126. */
 INLINE vf exp2_of_score(vf x)
@@ -60,192 +60,240 @@ INLINE vf exp2_of_score(vf x)
     p = p * r + 0.693146967f;
     p = p * r + 1.0f;
     vf y = (vf)((vi)p + ((vi)shifted << 23)); /* the whole part goes into the exponent */
-    return (vf)((vi)y & ~(x < -126.0f)); /* NaN stays NaN */
+    return (vf)((vi)y & ~(x < -126.0f));      /* NaN stays NaN */
 }
 
-/* sums[i][j] += the sum over k < K of a[i, k] b[k, j]: the register tile under all products here.
- * a[i, k] is at a[i a_row + k a_step]; b has K rows of NV vectors, b_row floats apart. */
-INLINE void add_products(vf *sums, const int ROWS, const int NV, long K, const float *a, long a_row,
-                         long a_step, const float *b, long b_row)
+/* sums[i][j] += the sum over k < K of a[i, k] b[k, j]: the register tile under all products here,
+ * ROWS times VECTORS of the two in a row of `sums`. a[i, k] is at a[i a_row + k a_step]; rows of b
+ * are b_row floats apart. */
+INLINE void add_attention_products(vf *sums, const int ROWS, const int VECTORS, long K,
+                                   const float *a, long a_row, long a_step, const float *b,
+                                   long b_row)
 {
     for (long k = 0; k < K; k++) {
-        vf row[4];
-        UNROLL for (int j = 0; j < NV; j++) row[j] = vf_load(b + k * b_row + j * LANES);
-        UNROLL for (int i = 0; i < ROWS; i++)
-        {
+        vf row[2];
+        UNROLL for (int j = 0; j < VECTORS; j++)
+            row[j] = vf_load(b + k * b_row + j * LANES);
+        UNROLL for (int i = 0; i < ROWS; i++) {
             float x = a[i * a_row + k * a_step];
-            UNROLL for (int j = 0; j < NV; j++) sums[i * NV + j] += x * row[j];
+            UNROLL for (int j = 0; j < VECTORS; j++)
+                sums[i * 2 + j] += x * row[j];
         }
     }
 }
 
-/* to[c][r] = factor from[r][c], where `to` has rows of WIDE floats: r >= rows are 0. */
-INLINE void transpose_in(float *to, const float *from, long stride, long rows, long columns,
-                         float factor)
+/* to[c][r] = factor from[r][c], where `to` has rows of ATTENTION_WIDTH floats: r >= rows are 0. */
+INLINE void transpose_into_columns(float *to, const float *from, long stride, long rows,
+                                   long columns, float factor)
 {
-    for (long r = 0; r < WIDE; r += LANES)
+    for (long r = 0; r < ATTENTION_WIDTH; r += LANES)
         for (long c = 0; c < columns; c += LANES) {
             vf block[LANES];
-            UNROLL for (int i = 0; i < LANES; i++) block[i] = vf_set(0.0f);
+            UNROLL for (int i = 0; i < LANES; i++)
+                block[i] = vf_set(0.0f);
             for (int i = 0; i < LANES && r + i < rows; i++)
                 block[i] = factor * vf_load_part(from + (r + i) * stride + c, columns - c, 0.0f);
             vf_transpose(block);
             for (int i = 0; i < LANES && c + i < columns; i++)
-                vf_store(to + (c + i) * WIDE + r, block[i]);
+                vf_store(to + (c + i) * ATTENTION_WIDTH + r, block[i]);
         }
 }
 
-/* to[r][c] = from[c][r] for r < rows, where `from` has rows of WIDE floats. */
-INLINE void transpose_out(float *to, const float *from, long stride, long rows, long columns)
+/* to[r][c] = from[c][r] for r < rows, where `from` has rows of ATTENTION_WIDTH floats. */
+INLINE void transpose_into_rows(float *to, const float *from, long stride, long rows, long columns)
 {
     for (long r = 0; r < rows; r += LANES)
         for (long c = 0; c < columns; c += LANES) {
             vf block[LANES];
-            UNROLL for (int i = 0; i < LANES; i++) block[i] = vf_set(0.0f);
+            UNROLL for (int i = 0; i < LANES; i++)
+                block[i] = vf_set(0.0f);
             for (int i = 0; i < LANES && c + i < columns; i++)
-                block[i] = vf_load(from + (c + i) * WIDE + r);
+                block[i] = vf_load(from + (c + i) * ATTENTION_WIDTH + r);
             vf_transpose(block);
             for (int i = 0; i < LANES && r + i < rows; i++)
                 vf_store_part(to + (r + i) * stride + c, block[i], columns - c);
         }
 }
 
-/* What the mask adds to the score of key j for query i, in base 2; HIDDEN where it hides it. */
-INLINE float mask_value(const attention a, const void *mask, long i, long j)
+/* What the mask adds to the score of key j for query i, in base 2. */
+INLINE float mask_value(const attention_shape a, const void *mask, long i, long j)
 {
     long at = i * a.mask.row + j * a.mask_key;
-    if (a.mask_kind == BOOLEAN_MASK) return ((const uint8_t *)mask)[at] ? 0.0f : HIDDEN;
+    if (a.mask_kind == BOOLEAN_MASK) return ((const uint8_t *)mask)[at] ? 0.0f : HIDDEN_SCORE;
     float value = ((const float *)mask)[at];
-    return value == -INFINITY ? HIDDEN : fmaxf(value * LOG2_E, LOWEST);
+    return value == -INFINITY ? HIDDEN_SCORE : fmaxf(value * LOG2_E, LOWEST_SCORE);
+}
+
+/* bias[j][i]: what the mask adds to the scores of `keys` keys for a block of queries. */
+INLINE void load_bias(const attention_shape a, const void *mask, long query, long queries, long key,
+                      long keys, float *bias)
+{
+    for (long j = 0; j < keys; j++)
+        for (long i = 0; i < ATTENTION_WIDTH; i++)
+            bias[j * ATTENTION_WIDTH + i] =
+                i < queries ? mask_value(a, mask, query + i, key + j) : 0.0f;
 }
 
 /* ---- Forward ---- */
 
 /* Floats of scratch that one thread needs for the forward pass. */
-INLINE long attention_forward_scratch(const attention a)
+INLINE long attention_forward_scratch(const attention_shape a)
 {
-    return (a.D + a.E + 2 * FORWARD_KEYS) * WIDE;
+    return (a.D + a.E + 2 * FORWARD_KEYS) * ATTENTION_WIDTH;
 }
 
-/* scores[j][i] of ROWS keys from j on, for WIDE queries from `query` on; raises `largest` to them. */
-INLINE void score_keys(const attention a, const int ROWS, const float *q, const float *k, long query,
-                       long key, const float *bias, float *scores, vf largest[2])
-{
-    vf sums[TILE * 2];
-    UNROLL for (int i = 0; i < ROWS * 2; i++) sums[i] = vf_set(0.0f);
-    add_products(sums, ROWS, 2, a.D, k + key * a.k.row, a.k.row, 1, q, WIDE);
-    UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < 2; j++)
-    {
-        vf s = sums[i * 2 + j];
-        if (a.mask_kind) s += vf_load(bias + i * WIDE + j * LANES);
-        if (a.causal && key + ROWS > query) {
-            vi hidden = vi_lanes() + (int)(query + j * LANES) < (int)(key + i);
-            s = vf_where(hidden, vf_set(HIDDEN), s);
-        }
-        largest[j] = vf_max(largest[j], s);
-        vf_store(scores + i * WIDE + j * LANES, s);
-    }
-}
+/* The block of queries that the forward pass is at, and what it has of them so far. */
+typedef struct {
+    long first, count;    /* queries */
+    const float *qT;      /* (D, ATTENTION_WIDTH), scaled */
+    float *yT;            /* (E, ATTENTION_WIDTH) */
+    float *scores, *bias; /* (FORWARD_KEYS, ATTENTION_WIDTH) */
+    vf largest[2], total[2];
+} attention_queries;
 
-/* sums[d][i] = factor[i] sums[d][i] + the sum over keys of v[j, d] p[j][i], for ROWS values of d. */
-INLINE void add_values(const attention a, const int ROWS, const float *v, long keys, const float *p,
-                       const vf factor[2], int first, float *y)
+/* The scores of ROWS keys from j on; raises `largest` to them. With one vector, these are keys that
+ * the first half of the queries does not see. */
+INLINE void score_keys(const attention_shape a, const int ROWS, const int VECTORS,
+                       attention_queries *b, const float *k, long key, long j)
 {
-    vf sums[TILE * 2];
+    const int e0 = 2 - VECTORS;
+    vf sums[ATTENTION_ROWS * 2];
     UNROLL for (int i = 0; i < ROWS * 2; i++)
-    {
         sums[i] = vf_set(0.0f);
-        if (!first) sums[i] = factor[i % 2] * vf_load(y + i * LANES);
+    add_attention_products(sums, ROWS, VECTORS, a.D, k + (key + j) * a.k.row, a.k.row, 1,
+                           b->qT + e0 * LANES, ATTENTION_WIDTH);
+    UNROLL for (int i = 0; i < ROWS; i++) {
+        UNROLL for (int e = e0; e < 2; e++) {
+            long at = (j + i) * ATTENTION_WIDTH + e * LANES;
+            vf s = sums[i * 2 + e - e0];
+            if (a.mask_kind) s += vf_load(b->bias + at);
+            if (a.causal && key + j + ROWS > b->first) {
+                vi hidden = vi_lanes() + (int)(b->first + e * LANES) < (int)(key + j + i);
+                s = vf_where(hidden, vf_set(HIDDEN_SCORE), s);
+            }
+            b->largest[e] = vf_max(b->largest[e], s);
+            vf_store(b->scores + at, s);
+        }
     }
-    add_products(sums, ROWS, 2, keys, v, 1, a.v.row, p, WIDE);
-    UNROLL for (int i = 0; i < ROWS * 2; i++) vf_store(y + i * LANES, sums[i]);
 }
 
-/* One block of keys for WIDE queries: their scores, and what they add to the sums so far. */
-INLINE void attend_block(const attention a, const float *q, const float *k, const float *v,
-                         const void *mask, long query, long queries, long key, long keys,
-                         float *scores, float *bias, float *y, vf largest[2], vf total[2])
+/* Scores become their exponentials, of the keys from j0 to j1. */
+INLINE void exponentiate_scores(const int VECTORS, attention_queries *b, long j0, long j1)
 {
-    if (a.mask_kind)
-        for (long j = 0; j < keys; j++)
-            for (long i = 0; i < WIDE; i++)
-                bias[j * WIDE + i] =
-                    i < queries ? mask_value(a, mask, query + i, key + j) : 0.0f;
-    vf before[2] = {largest[0], largest[1]};
+    for (long j = j0; j < j1; j++) {
+        UNROLL for (int e = 2 - VECTORS; e < 2; e++) {
+            float *at = b->scores + j * ATTENTION_WIDTH + e * LANES;
+            vf p = exp2_of_score(vf_load(at) - b->largest[e]);
+            vf_store(at, p);
+            b->total[e] += p;
+        }
+    }
+}
+
+/* ROWS rows of yT from d on: factor yT + the sum over keys of v[j, d] p[j]. */
+INLINE void add_values(const attention_shape a, const int ROWS, attention_queries *b,
+                       const float *v, long both, long keys, const vf factor[2], int start, long d)
+{
+    float *y = b->yT + d * ATTENTION_WIDTH;
+    vf sums[ATTENTION_ROWS * 2];
+    UNROLL for (int i = 0; i < ROWS * 2; i++) {
+        sums[i] = vf_set(0.0f);
+        if (!start) sums[i] = factor[i % 2] * vf_load(y + i * LANES);
+    }
+    add_attention_products(sums, ROWS, 2, both, v + d, 1, a.v.row, b->scores, ATTENTION_WIDTH);
+    add_attention_products(sums + 1, ROWS, 1, keys - both, v + both * a.v.row + d, 1, a.v.row,
+                           b->scores + both * ATTENTION_WIDTH + LANES, ATTENTION_WIDTH);
+    UNROLL for (int i = 0; i < ROWS * 2; i++)
+        vf_store(y + i * LANES, sums[i]);
+}
+
+/* What a block of keys adds to the sums of a block of queries. */
+INLINE void attend_block(const attention_shape a, attention_queries *b, const float *k,
+                         const float *v, const void *mask, long key, long keys)
+{
+    long both = keys; /* keys that both halves of the queries may see */
+    if (a.causal && key + keys > b->first + LANES)
+        both = b->first + LANES > key ? b->first + LANES - key : 0;
+    if (a.mask_kind) load_bias(a, mask, b->first, b->count, key, keys, b->bias);
+    vf before[2] = {b->largest[0], b->largest[1]}, factor[2];
     long j = 0;
-    for (; j + TILE <= keys; j += TILE)
-        score_keys(a, TILE, q, k, query, key + j, bias + j * WIDE, scores + j * WIDE, largest);
-    for (; j < keys; j++)
-        score_keys(a, 1, q, k, query, key + j, bias + j * WIDE, scores + j * WIDE, largest);
+    for (; j + ATTENTION_ROWS <= both; j += ATTENTION_ROWS)
+        score_keys(a, ATTENTION_ROWS, 2, b, k, key, j);
+    for (; j < both; j++) score_keys(a, 1, 2, b, k, key, j);
+    for (; j + ATTENTION_ROWS <= keys; j += ATTENTION_ROWS)
+        score_keys(a, ATTENTION_ROWS, 1, b, k, key, j);
+    for (; j < keys; j++) score_keys(a, 1, 1, b, k, key, j);
 
-    vf factor[2];
-    UNROLL for (int e = 0; e < 2; e++)
-    {
-        factor[e] = exp2_of_score(before[e] - largest[e]);
-        total[e] *= factor[e];
+    UNROLL for (int e = 0; e < 2; e++) {
+        factor[e] = exp2_of_score(before[e] - b->largest[e]);
+        b->total[e] *= factor[e];
     }
-    for (j = 0; j < keys; j++) UNROLL for (int e = 0; e < 2; e++)
-    {
-        vf p = exp2_of_score(vf_load(scores + j * WIDE + e * LANES) - largest[e]);
-        vf_store(scores + j * WIDE + e * LANES, p);
-        total[e] += p;
-    }
+    exponentiate_scores(2, b, 0, both);
+    exponentiate_scores(1, b, both, keys);
 
-    int first = key == 0;
     long d = 0;
     v += key * a.v.row;
-    for (; d + TILE <= a.E; d += TILE)
-        add_values(a, TILE, v + d, keys, scores, factor, first, y + d * WIDE);
-    for (; d < a.E; d++) add_values(a, 1, v + d, keys, scores, factor, first, y + d * WIDE);
+    for (; d + ATTENTION_ROWS <= a.E; d += ATTENTION_ROWS)
+        add_values(a, ATTENTION_ROWS, b, v, both, keys, factor, key == 0, d);
+    for (; d + 4 <= a.E; d += 4) add_values(a, 4, b, v, both, keys, factor, key == 0, d);
+    for (; d < a.E; d++) add_values(a, 1, b, v, both, keys, factor, key == 0, d);
+}
+
+/* Divides by the sums, and writes y and the log-sum-exp of a block of queries. */
+INLINE void finish_queries(const attention_shape a, const attention_queries *b, float *y,
+                           float *lse)
+{
+    UNROLL for (int e = 0; e < 2; e++) {
+        vf total = b->total[e];
+        vi nothing = (b->largest[e] < 1.5f * LOWEST_SCORE) & (total == total);
+        vf share = 1.0f / total, log_sum = b->largest[e] * (1.0f / LOG2_E) + vf_log(total);
+        for (long d = 0; d < a.E; d++) {
+            float *at = b->yT + d * ATTENTION_WIDTH + e * LANES;
+            vf_store(at, vf_where(nothing, vf_set(0.0f), share * vf_load(at)));
+        }
+        log_sum = vf_where(nothing, vf_set(0.0f), log_sum);
+        if (b->count > e * LANES)
+            vf_store_part(lse + b->first + e * LANES, log_sum, b->count - e * LANES);
+    }
+    transpose_into_rows(y + b->first * a.y.row, b->yT, a.y.row, b->count, a.E);
 }
 
 /* One head's queries from t0 to t1: y and the log-sum-exp of each row of scores. A row that sees
  * no key gives 0, and its log-sum-exp is 0. */
-INLINE void attention_forward_head(const attention a, long t0, long t1, const float *q,
+INLINE void attention_forward_head(const attention_shape a, long t0, long t1, const float *q,
                                    const float *k, const float *v, const void *mask, float *y,
                                    float *lse, float *scratch)
 {
-    float *qT = scratch, *yT = qT + a.D * WIDE;
-    float *scores = yT + a.E * WIDE, *bias = scores + FORWARD_KEYS * WIDE;
-    for (long query = t0; query < t1; query += WIDE) {
-        long queries = t1 - query < WIDE ? t1 - query : WIDE;
+    float *qT = scratch, *yT = qT + a.D * ATTENTION_WIDTH, *scores = yT + a.E * ATTENTION_WIDTH;
+    for (long query = t0; query < t1; query += ATTENTION_WIDTH) {
+        long queries = t1 - query < ATTENTION_WIDTH ? t1 - query : ATTENTION_WIDTH;
         long seen = a.causal && query + queries < a.S ? query + queries : a.S;
-        vf largest[2] = {vf_set(HIDDEN), vf_set(HIDDEN)}, total[2] = {vf_set(0.0f), vf_set(0.0f)};
-        transpose_in(qT, q + query * a.q.row, a.q.row, queries, a.D, a.scale * LOG2_E);
-        for (long key = 0; key < seen; key += FORWARD_KEYS)
-            attend_block(a, qT, k, v, mask, query, queries, key,
-                         seen - key < FORWARD_KEYS ? seen - key : FORWARD_KEYS, scores, bias, yT,
-                         largest, total);
-        UNROLL for (int e = 0; e < 2; e++)
-        {
-            vi nothing = (largest[e] < 1.5f * LOWEST) & (total[e] == total[e]);
-            vf share = vf_where(nothing, vf_set(0.0f), 1.0f / total[e]);
-            for (long d = 0; d < a.E; d++) {
-                float *at = yT + d * WIDE + e * LANES;
-                vf_store(at, vf_where(nothing, vf_set(0.0f), share * vf_load(at)));
-            }
-            vf log_sum = largest[e] * (1.0f / LOG2_E) + vf_log(total[e]);
-            log_sum = vf_where(nothing, vf_set(0.0f), log_sum);
-            if (queries > e * LANES)
-                vf_store_part(lse + query + e * LANES, log_sum, queries - e * LANES);
+        attention_queries b = {.first = query, .count = queries, .qT = qT, .yT = yT};
+        b.scores = scores, b.bias = scores + FORWARD_KEYS * ATTENTION_WIDTH;
+        UNROLL for (int e = 0; e < 2; e++) {
+            b.largest[e] = vf_set(HIDDEN_SCORE);
+            b.total[e] = vf_set(0.0f);
         }
-        transpose_out(y + query * a.y.row, yT, a.y.row, queries, a.E);
+        transpose_into_columns(qT, q + query * a.q.row, a.q.row, queries, a.D, a.scale * LOG2_E);
+        for (long key = 0; key < seen; key += FORWARD_KEYS)
+            attend_block(a, &b, k, v, mask, key,
+                         seen - key < FORWARD_KEYS ? seen - key : FORWARD_KEYS);
+        finish_queries(a, &b, y, lse);
     }
 }
 
 /* Heads `first` to `last` of the B H there are. */
-INLINE void attention_forward(const attention a, long first, long last, const float *q,
+INLINE void attention_forward(const attention_shape a, long first, long last, const float *q,
                               const float *k, const float *v, const void *mask, float *y,
                               float *lse, float *scratch)
 {
     long unit = a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
-        attention_forward_head(
-            a, 0, a.T, q + b * a.q.batch + h * a.q.head, k + b * a.k.batch + h * a.k.head,
-            v + b * a.v.batch + h * a.v.head,
-            (const char *)mask + unit * (b * a.mask.batch + h * a.mask.head),
-            y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
+        attention_forward_head(a, 0, a.T, q + b * a.q.batch + h * a.q.head,
+                               k + b * a.k.batch + h * a.k.head, v + b * a.v.batch + h * a.v.head,
+                               (const char *)mask + unit * (b * a.mask.batch + h * a.mask.head),
+                               y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
     }
 }
 
@@ -255,31 +303,32 @@ INLINE void attention_forward(const attention a, long first, long last, const fl
  *
  *     dv = PT g      dk = scale dST q      dq = scale dS k
  *
- * A tile is some queries against WIDE keys. Keys are outermost, so that their gradients stay in
- * cache, while the queries stream past. */
+ * A tile is some queries against a block of keys. Blocks of keys are outermost, so that their
+ * gradients stay in cache, while the queries stream past. */
 
-INLINE long round_up_to(long n, long unit) { return (n + unit - 1) / unit * unit; }
+INLINE long attention_rounded(long n, long unit) { return (n + unit - 1) / unit * unit; }
 
 /* Floats of scratch that one thread needs for the backward pass. */
-INLINE long attention_backward_scratch(const attention a)
+INLINE long attention_backward_scratch(const attention_shape a)
 {
-    long T = round_up_to(a.T, TILE), D = round_up_to(a.D, LANES);
-    return T * (a.D + a.E + D + 2) + LANES + WIDE * (2 * a.D + 2 * a.E + D) +
-           2 * BACKWARD_QUERIES * WIDE;
+    long T = attention_rounded(a.T, ATTENTION_ROWS), D = attention_rounded(a.D, LANES);
+    return T * (a.D + a.E + D + 2) + LANES + ATTENTION_WIDTH * (2 * a.D + 2 * a.E + D) +
+           2 * BACKWARD_QUERIES * ATTENTION_WIDTH;
 }
 
 /* One head's operands in scratch: contiguous, padded with zeros, scaled. */
 typedef struct {
-    float *q, *g, *dq;        /* (T, D) in base 2, (T, E), (T, D rounded up): T rounded up to TILE */
-    float *lse, *delta;       /* (T), in base 2; negative */
-    float *kT, *vT;           /* (D, WIDE), (E, WIDE): this block of keys */
-    float *k;                 /* (WIDE, D rounded up) */
-    float *dkT, *dvT;         /* (D, WIDE), (E, WIDE) */
-    float *p, *ds;            /* (BACKWARD_QUERIES, WIDE) */
+    float *q, *g,
+        *dq; /* (T, D) in base 2, (T, E), (T, D rounded up): T rounded up to ATTENTION_ROWS */
+    float *lse, *delta; /* (T), in base 2; negative */
+    float *kT, *vT;     /* (D, ATTENTION_WIDTH), (E, ATTENTION_WIDTH): this block of keys */
+    float *k;           /* (ATTENTION_WIDTH, D rounded up) */
+    float *dkT, *dvT;   /* (D, ATTENTION_WIDTH), (E, ATTENTION_WIDTH) */
+    float *p, *ds;      /* (BACKWARD_QUERIES, ATTENTION_WIDTH) */
 } attention_rows;
 
 /* Copies `columns` floats of a row times `factor`; the next ones up to `padded` become 0. */
-INLINE void copy_row(float *to, const float *from, float factor, long columns, long padded)
+INLINE void copy_padded_row(float *to, const float *from, float factor, long columns, long padded)
 {
     for (long c = 0; c < padded; c += LANES) {
         vf x = vf_set(0.0f);
@@ -289,7 +338,7 @@ INLINE void copy_row(float *to, const float *from, float factor, long columns, l
 }
 
 /* The sum of g y along a row. */
-INLINE float dot(const float *x, const float *y, long n)
+INLINE float dot_product(const float *x, const float *y, long n)
 {
     vf sum = vf_set(0.0f);
     for (long i = 0; i < n; i += LANES)
@@ -298,20 +347,23 @@ INLINE float dot(const float *x, const float *y, long n)
 }
 
 /* Lays out the scratch, and copies into it what the queries hold. */
-INLINE attention_rows gather_rows(const attention a, const float *q, const float *y,
+INLINE attention_rows gather_rows(const attention_shape a, const float *q, const float *y,
                                   const float *lse, const float *g, float *scratch)
 {
-    long T = round_up_to(a.T, TILE), D = round_up_to(a.D, LANES);
+    long T = attention_rounded(a.T, ATTENTION_ROWS), D = attention_rounded(a.D, LANES);
     attention_rows r;
-    r.dq = scratch, r.k = r.dq + T * D, r.kT = r.k + WIDE * D, r.vT = r.kT + a.D * WIDE;
-    r.dkT = r.vT + a.E * WIDE, r.dvT = r.dkT + a.D * WIDE, r.p = r.dvT + a.E * WIDE;
-    r.ds = r.p + BACKWARD_QUERIES * WIDE, r.q = r.ds + BACKWARD_QUERIES * WIDE;
+    r.dq = scratch, r.k = r.dq + T * D, r.kT = r.k + ATTENTION_WIDTH * D,
+    r.vT = r.kT + a.D * ATTENTION_WIDTH;
+    r.dkT = r.vT + a.E * ATTENTION_WIDTH, r.dvT = r.dkT + a.D * ATTENTION_WIDTH,
+    r.p = r.dvT + a.E * ATTENTION_WIDTH;
+    r.ds = r.p + BACKWARD_QUERIES * ATTENTION_WIDTH,
+    r.q = r.ds + BACKWARD_QUERIES * ATTENTION_WIDTH;
     r.g = r.q + T * a.D, r.lse = r.g + T * a.E, r.delta = r.lse + T;
     for (long i = 0; i < a.T; i++) {
-        copy_row(r.q + i * a.D, q + i * a.q.row, a.scale * LOG2_E, a.D, a.D);
-        copy_row(r.g + i * a.E, g + i * a.g.row, 1.0f, a.E, a.E);
+        copy_padded_row(r.q + i * a.D, q + i * a.q.row, a.scale * LOG2_E, a.D, a.D);
+        copy_padded_row(r.g + i * a.E, g + i * a.g.row, 1.0f, a.E, a.E);
         r.lse[i] = lse[i] * -LOG2_E;
-        r.delta[i] = -dot(g + i * a.g.row, y + i * a.y.row, a.E);
+        r.delta[i] = -dot_product(g + i * a.g.row, y + i * a.y.row, a.E);
     }
     memset(r.q + a.T * a.D, 0, (T - a.T) * a.D * sizeof(float));
     memset(r.g + a.T * a.E, 0, (T - a.T) * a.E * sizeof(float));
@@ -320,110 +372,146 @@ INLINE attention_rows gather_rows(const attention a, const float *q, const float
     return r;
 }
 
-/* TILE queries against a block of keys: rows of p and ds, and what they add to dq. */
-INLINE void backward_tile(const attention a, const attention_rows r, const void *mask, long query,
-                          long key, long keys, float *p, float *ds)
+/* The scores of LANES keys from `key` on, `keys` of which exist, with what the mask adds; not above
+ * the log-sum-exp, which rounding of a large mask could bring about. */
+INLINE vf masked_scores(const attention_shape a, const void *mask, vf scores, long query, long key,
+                        long keys)
 {
-    const long D = round_up_to(a.D, LANES);
-    const int diagonal = a.causal && query < key + WIDE;
-    vf sums[TILE * 2];
-    UNROLL for (int i = 0; i < TILE * 2; i++) sums[i] = vf_set(r.lse[query + i / 2]);
-    add_products(sums, TILE, 2, a.D, r.q + query * a.D, a.D, 1, r.kT, WIDE);
-    UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int e = 0; e < 2; e++)
-    {
-        vf s = sums[i * 2 + e];
-        if (a.mask_kind) {
-            float bias[LANES];
-            for (long j = 0; j < LANES; j++)
-                bias[j] = query + i < a.T && e * LANES + j < keys
-                              ? mask_value(a, mask, query + i, key + e * LANES + j)
-                              : 0.0f;
-            s = vf_min(s + vf_load(bias), vf_set(0.0f));
-        }
-        vf x = exp2_of_score(s);
-        vi lane = vi_lanes() + (int)(e * LANES);
-        if (diagonal) x = (vf)((vi)x & (lane + (int)key <= (int)(query + i)));
-        if (keys < WIDE) x = (vf)((vi)x & (lane < (int)keys));
-        vf_store(p + i * WIDE + e * LANES, x);
+    float bias[LANES];
+    for (long j = 0; j < LANES; j++)
+        bias[j] = query < a.T && j < keys ? mask_value(a, mask, query, key + j) : 0.0f;
+    return vf_min(scores + vf_load(bias), vf_set(0.0f));
+}
+
+/* VECTORS columns of ATTENTION_ROWS rows of dq += ds k, over `keys` keys. */
+INLINE void add_to_dq(const int VECTORS, float *dq, long D, const float *ds, long keys,
+                      const float *k)
+{
+    vf sums[ATTENTION_ROWS * 2];
+    UNROLL for (int i = 0; i < ATTENTION_ROWS; i++) {
+        UNROLL for (int j = 0; j < VECTORS; j++)
+            sums[i * 2 + j] = vf_load(dq + i * D + j * LANES);
     }
-    UNROLL for (int i = 0; i < TILE * 2; i++) sums[i] = vf_set(r.delta[query + i / 2]);
-    add_products(sums, TILE, 2, a.E, r.g + query * a.E, a.E, 1, r.vT, WIDE);
-    UNROLL for (int i = 0; i < TILE * 2; i++)
-        vf_store(ds + i * LANES, sums[i] * vf_load(p + i * LANES));
-    for (long d = 0; d < D; d += 2 * LANES) {
-        float *dq = r.dq + query * D + d;
-        if (D - d >= 2 * LANES) {
-            UNROLL for (int i = 0; i < TILE * 2; i++)
-                sums[i] = vf_load(dq + i / 2 * D + i % 2 * LANES);
-            add_products(sums, TILE, 2, WIDE, ds, WIDE, 1, r.k + d, D);
-            UNROLL for (int i = 0; i < TILE * 2; i++)
-                vf_store(dq + i / 2 * D + i % 2 * LANES, sums[i]);
-        } else {
-            UNROLL for (int i = 0; i < TILE; i++) sums[i] = vf_load(dq + i * D);
-            add_products(sums, TILE, 1, WIDE, ds, WIDE, 1, r.k + d, D);
-            UNROLL for (int i = 0; i < TILE; i++) vf_store(dq + i * D, sums[i]);
-        }
+    add_attention_products(sums, ATTENTION_ROWS, VECTORS, keys, ds, ATTENTION_WIDTH, 1, k, D);
+    UNROLL for (int i = 0; i < ATTENTION_ROWS; i++) {
+        UNROLL for (int j = 0; j < VECTORS; j++)
+            vf_store(dq + i * D + j * LANES, sums[i * 2 + j]);
     }
 }
 
-/* to[d][j] += the sum over queries i of x[i, d] weights[i][j], for ROWS values of d. */
-INLINE void add_weighted(const int ROWS, float *to, const float *x, long width,
-                         const float *weights, long queries)
+/* ATTENTION_ROWS queries against a block of keys: rows of p and ds, and what they add to dq. With
+ * one vector, the second half of the keys comes after these queries. */
+INLINE void backward_tile(const attention_shape a, const int VECTORS, const attention_rows r,
+                          const void *mask, long query, long key, long keys, float *p, float *ds)
 {
-    vf sums[TILE * 2];
-    UNROLL for (int i = 0; i < ROWS * 2; i++) sums[i] = vf_load(to + i * LANES);
-    add_products(sums, ROWS, 2, queries, x, 1, width, weights, WIDE);
-    UNROLL for (int i = 0; i < ROWS * 2; i++) vf_store(to + i * LANES, sums[i]);
+    const long D = attention_rounded(a.D, LANES), N = ATTENTION_ROWS * 2;
+    const int diagonal = a.causal && query < key + ATTENTION_WIDTH;
+    vf sums[ATTENTION_ROWS * 2];
+    UNROLL for (int i = 0; i < N; i++)
+        sums[i] = vf_set(r.lse[query + i / 2]);
+    add_attention_products(sums, ATTENTION_ROWS, VECTORS, a.D, r.q + query * a.D, a.D, 1, r.kT,
+                           ATTENTION_WIDTH);
+    UNROLL for (int i = 0; i < N; i++) {
+        const int e = i % 2 * LANES;
+        vf x = vf_set(0.0f);
+        vi lane = vi_lanes() + e;
+        if (i % 2 < VECTORS) {
+            if (a.mask_kind)
+                sums[i] = masked_scores(a, mask, sums[i], query + i / 2, key + e, keys - e);
+            x = exp2_of_score(sums[i]);
+        }
+        if (diagonal) x = (vf)((vi)x & (lane + (int)key <= (int)(query + i / 2)));
+        if (keys < ATTENTION_WIDTH) x = (vf)((vi)x & (lane < (int)keys));
+        vf_store(p + i * LANES, x);
+    }
+    UNROLL for (int i = 0; i < N; i++)
+        sums[i] = vf_set(r.delta[query + i / 2]);
+    add_attention_products(sums, ATTENTION_ROWS, VECTORS, a.E, r.g + query * a.E, a.E, 1, r.vT,
+                           ATTENTION_WIDTH);
+    UNROLL for (int i = 0; i < N; i++)
+        vf_store(ds + i * LANES, sums[i] * vf_load(p + i * LANES));
+    long d = 0;
+    for (; d + 2 * LANES <= D; d += 2 * LANES)
+        add_to_dq(2, r.dq + query * D + d, D, ds, VECTORS * LANES, r.k + d);
+    if (d < D) add_to_dq(1, r.dq + query * D + d, D, ds, VECTORS * LANES, r.k + d);
+}
+
+/* to[d][j] += the sum over queries i of x[i, d] weights[i][j], for ROWS values of d. The first
+ * `half` queries do not see the second half of the keys. */
+INLINE void add_weighted(const int ROWS, float *to, const float *x, long width,
+                         const float *weights, long half, long queries)
+{
+    vf sums[ATTENTION_ROWS * 2];
+    UNROLL for (int i = 0; i < ROWS * 2; i++)
+        sums[i] = vf_load(to + i * LANES);
+    add_attention_products(sums, ROWS, 1, half, x, 1, width, weights, ATTENTION_WIDTH);
+    add_attention_products(sums, ROWS, 2, queries - half, x + half * width, 1, width,
+                           weights + half * ATTENTION_WIDTH, ATTENTION_WIDTH);
+    UNROLL for (int i = 0; i < ROWS * 2; i++)
+        vf_store(to + i * LANES, sums[i]);
 }
 
 INLINE void add_weighted_rows(float *to, const float *x, long width, const float *weights,
-                              long queries)
+                              long half, long queries)
 {
     long d = 0;
-    for (; d + TILE <= width; d += TILE)
-        add_weighted(TILE, to + d * WIDE, x + d, width, weights, queries);
-    for (; d < width; d++) add_weighted(1, to + d * WIDE, x + d, width, weights, queries);
+    for (; d + ATTENTION_ROWS <= width; d += ATTENTION_ROWS)
+        add_weighted(ATTENTION_ROWS, to + d * ATTENTION_WIDTH, x + d, width, weights, half,
+                     queries);
+    for (; d + 4 <= width; d += 4)
+        add_weighted(4, to + d * ATTENTION_WIDTH, x + d, width, weights, half, queries);
+    for (; d < width; d++)
+        add_weighted(1, to + d * ATTENTION_WIDTH, x + d, width, weights, half, queries);
 }
 
-/* dk and dv of WIDE keys, and what these keys add to dq. */
-INLINE void backward_keys(const attention a, const attention_rows r, const float *k, const float *v,
-                          const void *mask, long key, float *dk, float *dv)
+/* dk and dv of ATTENTION_WIDTH keys, and what these keys add to dq. */
+INLINE void backward_keys(const attention_shape a, const attention_rows r, const float *k,
+                          const float *v, const void *mask, long key, float *dk, float *dv)
 {
-    const long D = round_up_to(a.D, LANES), T = round_up_to(a.T, TILE);
-    long keys = a.S - key < WIDE ? a.S - key : WIDE;
-    transpose_in(r.kT, k + key * a.k.row, a.k.row, keys, a.D, 1.0f);
-    transpose_in(r.vT, v + key * a.v.row, a.v.row, keys, a.E, 1.0f);
-    for (long j = 0; j < WIDE; j++)
-        copy_row(r.k + j * D, k + (key + j) * a.k.row, 1.0f, j < keys ? a.D : 0, D);
-    memset(r.dkT, 0, a.D * WIDE * sizeof(float));
-    memset(r.dvT, 0, a.E * WIDE * sizeof(float));
+    const long D = attention_rounded(a.D, LANES), T = attention_rounded(a.T, ATTENTION_ROWS);
+    long keys = a.S - key < ATTENTION_WIDTH ? a.S - key : ATTENTION_WIDTH;
+    transpose_into_columns(r.kT, k + key * a.k.row, a.k.row, keys, a.D, 1.0f);
+    transpose_into_columns(r.vT, v + key * a.v.row, a.v.row, keys, a.E, 1.0f);
+    for (long j = 0; j < ATTENTION_WIDTH; j++)
+        copy_padded_row(r.k + j * D, k + (key + j) * a.k.row, 1.0f, j < keys ? a.D : 0, D);
+    memset(r.dkT, 0, a.D * ATTENTION_WIDTH * sizeof(float));
+    memset(r.dvT, 0, a.E * ATTENTION_WIDTH * sizeof(float));
     for (long query = a.causal ? key : 0; query < T; query += BACKWARD_QUERIES) {
         long queries = T - query < BACKWARD_QUERIES ? T - query : BACKWARD_QUERIES;
-        for (long i = 0; i < queries; i += TILE)
-            backward_tile(a, r, mask, query + i, key, keys, r.p + i * WIDE, r.ds + i * WIDE);
-        add_weighted_rows(r.dkT, r.q + query * a.D, a.D, r.ds, queries);
-        add_weighted_rows(r.dvT, r.g + query * a.E, a.E, r.p, queries);
+        long half = a.causal && query < key + LANES ? key + LANES - query : 0;
+        if (half > queries) half = queries;
+        long i = 0;
+        for (; i < half; i += ATTENTION_ROWS)
+            backward_tile(a, 1, r, mask, query + i, key, keys, r.p + i * ATTENTION_WIDTH,
+                          r.ds + i * ATTENTION_WIDTH);
+        for (; i < queries; i += ATTENTION_ROWS)
+            backward_tile(a, 2, r, mask, query + i, key, keys, r.p + i * ATTENTION_WIDTH,
+                          r.ds + i * ATTENTION_WIDTH);
+        add_weighted_rows(r.dkT, r.q + query * a.D, a.D, r.ds, half, queries);
+        add_weighted_rows(r.dvT, r.g + query * a.E, a.E, r.p, half, queries);
     }
-    for (long i = 0; i < a.D * WIDE; i += LANES) /* q was in base 2 */
+    for (long i = 0; i < a.D * ATTENTION_WIDTH; i += LANES) /* q was in base 2 */
         vf_store(r.dkT + i, vf_load(r.dkT + i) * (1.0f / LOG2_E));
-    transpose_out(dk + key * a.dk.row, r.dkT, a.dk.row, keys, a.D);
-    transpose_out(dv + key * a.dv.row, r.dvT, a.dv.row, keys, a.E);
+    transpose_into_rows(dk + key * a.dk.row, r.dkT, a.dk.row, keys, a.D);
+    transpose_into_rows(dv + key * a.dv.row, r.dvT, a.dv.row, keys, a.E);
 }
 
 /* One head's dq, dk and dv, from y, its log-sum-exp and the incoming gradient g. */
-INLINE void attention_backward_head(const attention a, const float *q, const float *k,
+INLINE void attention_backward_head(const attention_shape a, const float *q, const float *k,
                                     const float *v, const void *mask, const float *y,
                                     const float *lse, const float *g, float *dq, float *dk,
                                     float *dv, float *scratch)
 {
-    const long D = round_up_to(a.D, LANES);
+    const long D = attention_rounded(a.D, LANES);
     attention_rows r = gather_rows(a, q, y, lse, g, scratch);
-    for (long key = 0; key < a.S; key += WIDE) backward_keys(a, r, k, v, mask, key, dk, dv);
-    for (long i = 0; i < a.T; i++) copy_row(dq + i * a.dq.row, r.dq + i * D, a.scale, a.D, a.D);
+    for (long key = 0; key < a.S; key += ATTENTION_WIDTH)
+        backward_keys(a, r, k, v, mask, key, dk, dv);
+    for (long i = 0; i < a.T; i++)
+        copy_padded_row(dq + i * a.dq.row, r.dq + i * D, a.scale, a.D, a.D);
 }
 
 /* Heads `first` to `last` of the B H there are. */
-INLINE void attention_backward(const attention a, long first, long last, const float *q,
+INLINE void attention_backward(const attention_shape a, long first, long last, const float *q,
                                const float *k, const float *v, const void *mask, const float *y,
                                const float *lse, const float *g, float *dq, float *dk, float *dv,
                                float *scratch)

@@ -15,7 +15,7 @@ typedef struct {
     long V, row;
     int64_t ignore_index;
     float smoothing;
-} cross_entropy;
+} cross_entropy_shape;
 
 INLINE float row_mean(const float *x, long N)
 {
@@ -25,7 +25,8 @@ INLINE float row_mean(const float *x, long N)
 }
 
 /* The loss of one row, given its log-sum-exp. */
-INLINE float cross_entropy_of_row(const cross_entropy c, const float *x, int64_t target, float lse)
+INLINE float cross_entropy_of_row(const cross_entropy_shape c, const float *x, int64_t target,
+                                  float lse)
 {
     float loss = lse - (1.0f - c.smoothing) * x[target];
     return c.smoothing ? loss - c.smoothing * row_mean(x, c.V) : loss;
@@ -37,7 +38,7 @@ INLINE void fill_row(float *y, long N, float value)
 }
 
 /* loss and lse, each (M), of rows m0 to m1. */
-INLINE long cross_entropy_forward(const cross_entropy c, long m0, long m1, const float *x,
+INLINE long cross_entropy_forward(const cross_entropy_shape c, long m0, long m1, const float *x,
                                   const int64_t *target, float *loss, float *lse)
 {
     long wrong = 0;
@@ -54,7 +55,7 @@ INLINE long cross_entropy_forward(const cross_entropy c, long m0, long m1, const
 }
 
 /* dx, rows as far apart as those of x, from g (M) and the log-sum-exp of the forward pass. */
-INLINE long cross_entropy_backward(const cross_entropy c, long m0, long m1, const float *g,
+INLINE long cross_entropy_backward(const cross_entropy_shape c, long m0, long m1, const float *g,
                                    const float *x, const int64_t *target, const float *lse,
                                    float *dx)
 {
@@ -80,7 +81,7 @@ INLINE long cross_entropy_backward(const cross_entropy c, long m0, long m1, cons
 
 /* loss (M) and dx at once, where the gradient g of every loss is known beforehand: 1 / M for their
  * mean. The scores are read once from memory, and dx may take their place. */
-INLINE long cross_entropy_with_gradient(const cross_entropy c, long m0, long m1, float g,
+INLINE long cross_entropy_with_gradient(const cross_entropy_shape c, long m0, long m1, float g,
                                         const float *x, const int64_t *target, float *loss,
                                         float *dx)
 {

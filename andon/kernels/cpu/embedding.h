@@ -4,8 +4,8 @@
 
 #include "vector.h"
 
-/* y[m] = weight[index[m]] for m0 <= m < m1: weight (V, C), y (M, C), rows y_row apart. An index that
- * is no row gives NaN and is counted: returns how many there were. */
+/* y[m] = weight[index[m]] for m0 <= m < m1: weight (V, C), y (M, C) with rows y_row apart. An index
+ * that is no row gives NaN and is counted: returns how many there were. */
 INLINE long embedding_forward(long m0, long m1, long V, long C, const float *weight,
                               const int64_t *index, float *y, long y_row)
 {

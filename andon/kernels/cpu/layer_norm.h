@@ -19,10 +19,10 @@ INLINE float sum_of_row(const float *x, long C, float shift, const int power)
 {
     vf sums[NORM_UNROLL];
     long i = 0;
-    UNROLL for (int j = 0; j < NORM_UNROLL; j++) sums[j] = vf_set(0.0f);
-    for (; i + NORM_UNROLL * LANES <= C; i += NORM_UNROLL * LANES)
-        UNROLL for (int j = 0; j < NORM_UNROLL; j++)
-        {
+    UNROLL for (int j = 0; j < NORM_UNROLL; j++)
+        sums[j] = vf_set(0.0f);
+    for (; i + NORM_UNROLL * LANES <= C; i += NORM_UNROLL * LANES) UNROLL
+        for (int j = 0; j < NORM_UNROLL; j++) {
             vf d = vf_load(x + i + j * LANES) - shift;
             if (power == 2) d *= d;
             sums[j] += d;
@@ -83,8 +83,7 @@ INLINE void norm_backward_rows(const int ROWS, long C, const float *g, long g_ro
                                float *dweight, float *dbias)
 {
     float mean[NORM_ROWS], level[NORM_ROWS], slope[NORM_ROWS];
-    UNROLL for (int r = 0; r < ROWS; r++)
-    {
+    UNROLL for (int r = 0; r < ROWS; r++) {
         vf sum = vf_set(0.0f), product = vf_set(0.0f);
         mean[r] = means ? means[r] : 0.0f;
         for (long i = 0; i < C; i += LANES) {
@@ -99,8 +98,7 @@ INLINE void norm_backward_rows(const int ROWS, long C, const float *g, long g_ro
     for (long i = 0; i < C; i += LANES) {
         vf w = vf_set(1.0f), sum_xh = vf_set(0.0f), sum = vf_set(0.0f);
         if (weight) w = vf_load_part(weight + i, C - i, 0.0f);
-        UNROLL for (int r = 0; r < ROWS; r++)
-        {
+        UNROLL for (int r = 0; r < ROWS; r++) {
             float *out = dx + r * dx_row + i;
             vf gi = vf_load_part(g + r * g_row + i, C - i, 0.0f);
             vf xh = (vf_load_part(x + r * x_row + i, C - i, 0.0f) - mean[r]) * rstd[r];

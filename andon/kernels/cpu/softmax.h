@@ -1,7 +1,7 @@
 /* Softmax and its logarithm over rows, forward and backward.
  *
  * A row is read three times (maximum, sum of exponentials, result), the last two times from cache.
- * Each function works on rows m0 to m1 of N elements; x_row, y_row are the distances between rows. */
+ * Each function works on rows m0 to m1 of N elements; x_row is the distance between rows of x. */
 #ifndef ANDON_SOFTMAX_H
 #define ANDON_SOFTMAX_H
 
@@ -14,9 +14,10 @@ INLINE float row_max(const float *x, long N)
 {
     vf largest[SOFTMAX_UNROLL];
     long i = 0;
-    UNROLL for (int j = 0; j < SOFTMAX_UNROLL; j++) largest[j] = vf_set(-INFINITY);
-    for (; i + SOFTMAX_UNROLL * LANES <= N; i += SOFTMAX_UNROLL * LANES)
-        UNROLL for (int j = 0; j < SOFTMAX_UNROLL; j++)
+    UNROLL for (int j = 0; j < SOFTMAX_UNROLL; j++)
+        largest[j] = vf_set(-INFINITY);
+    for (; i + SOFTMAX_UNROLL * LANES <= N; i += SOFTMAX_UNROLL * LANES) UNROLL
+        for (int j = 0; j < SOFTMAX_UNROLL; j++)
             largest[j] = vf_max(largest[j], vf_load(x + i + j * LANES));
     for (; i < N; i += LANES)
         largest[0] = vf_max(largest[0], vf_load_part(x + i, N - i, -INFINITY));
@@ -28,10 +29,10 @@ INLINE float row_sum_exp(const float *x, long N, float shift, float *y)
 {
     vf sums[SOFTMAX_UNROLL];
     long i = 0;
-    UNROLL for (int j = 0; j < SOFTMAX_UNROLL; j++) sums[j] = vf_set(0.0f);
-    for (; i + SOFTMAX_UNROLL * LANES <= N; i += SOFTMAX_UNROLL * LANES)
-        UNROLL for (int j = 0; j < SOFTMAX_UNROLL; j++)
-        {
+    UNROLL for (int j = 0; j < SOFTMAX_UNROLL; j++)
+        sums[j] = vf_set(0.0f);
+    for (; i + SOFTMAX_UNROLL * LANES <= N; i += SOFTMAX_UNROLL * LANES) UNROLL
+        for (int j = 0; j < SOFTMAX_UNROLL; j++) {
             vf e = vf_exp(vf_load(x + i + j * LANES) - shift);
             if (y) vf_store(y + i + j * LANES, e);
             sums[j] += e;
