@@ -9,10 +9,7 @@
 
 #include "vector_math.h"
 
-enum {
-    NORM_UNROLL = 4, /* independent sums, to hide the latency of an addition */
-    NORM_ROWS = 4    /* rows that share a read and a write of the gradients of the weights */
-};
+enum { NORM_UNROLL = 4 }; /* independent sums, to hide the latency of an addition */
 
 /* The sum of (x - shift) over a row, to the first or the second power. */
 INLINE float sum_of_row(const float *x, long C, float shift, const int power)
@@ -71,46 +68,43 @@ INLINE void rms_norm_forward(long m0, long m1, long C, float eps, const float *x
     }
 }
 
-/* ROWS rows of dx, and what they add to dweight and dbias. With gw = g weight:
+/* A row of dx, and what it adds to dweight and dbias. With gw = g weight:
  *
  *     dx = rstd (gw - mean(gw) - xh mean(gw xh))     mean(gw) only where a mean was taken out
  *     dweight += g xh      dbias += g
  *
- * `means` is NULL for RMS norm. `add` adds to dx, which then holds the gradient of a residual. */
-INLINE void norm_backward_rows(const int ROWS, long C, const float *g, long g_row, const float *x,
-                               long x_row, const float *means, const float *rstd,
-                               const float *weight, float *dx, long dx_row, const int add,
-                               float *dweight, float *dbias)
+ * One row at a time: several at once would share the reads and writes of dweight and dbias, but
+ * write to as many streams, which memory is slow at. */
+INLINE void norm_backward_row(long C, const float *g, const float *x, const float *mean, float rstd,
+                              const float *weight, float *dx, const int add, float *dweight,
+                              float *dbias)
 {
-    float mean[NORM_ROWS], level[NORM_ROWS], slope[NORM_ROWS];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        vf sum = vf_set(0.0f), product = vf_set(0.0f);
-        mean[r] = means ? means[r] : 0.0f;
-        for (long i = 0; i < C; i += LANES) {
-            vf gw = vf_load_part(g + r * g_row + i, C - i, 0.0f);
-            if (weight) gw *= vf_load_part(weight + i, C - i, 0.0f);
-            sum += gw;
-            product += gw * (vf_load_part(x + r * x_row + i, C - i, 0.0f) - mean[r]);
+    const float shift = mean ? *mean : 0.0f;
+    vf sums[2], products[2];
+    UNROLL for (int j = 0; j < 2; j++)
+        sums[j] = products[j] = vf_set(0.0f);
+    for (long i = 0; i < C; i += 2 * LANES) {
+        UNROLL for (int j = 0; j < 2; j++) {
+            long at = i + j * LANES;
+            if (at >= C) continue;
+            vf gw = vf_load_part(g + at, C - at, 0.0f);
+            if (weight) gw *= vf_load_part(weight + at, C - at, 0.0f);
+            sums[j] += gw;
+            products[j] += gw * (vf_load_part(x + at, C - at, 0.0f) - shift);
         }
-        level[r] = means ? vf_sum_lanes(sum) * (1.0f / C) : 0.0f;
-        slope[r] = vf_sum_lanes(product) * (1.0f / C) * rstd[r];
     }
+    float level = mean ? vf_sum_lanes(sums[0] + sums[1]) * (1.0f / C) : 0.0f;
+    float slope = vf_sum_lanes(products[0] + products[1]) * (1.0f / C) * rstd;
     for (long i = 0; i < C; i += LANES) {
-        vf w = vf_set(1.0f), sum_xh = vf_set(0.0f), sum = vf_set(0.0f);
-        if (weight) w = vf_load_part(weight + i, C - i, 0.0f);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            float *out = dx + r * dx_row + i;
-            vf gi = vf_load_part(g + r * g_row + i, C - i, 0.0f);
-            vf xh = (vf_load_part(x + r * x_row + i, C - i, 0.0f) - mean[r]) * rstd[r];
-            vf d = (gi * w - level[r] - xh * slope[r]) * rstd[r];
-            if (add) d += vf_load_part(out, C - i, 0.0f);
-            vf_store_part(out, d, C - i);
-            sum_xh += gi * xh;
-            sum += gi;
-        }
+        vf gi = vf_load_part(g + i, C - i, 0.0f), gw = gi;
+        vf xh = (vf_load_part(x + i, C - i, 0.0f) - shift) * rstd;
+        if (weight) gw *= vf_load_part(weight + i, C - i, 0.0f);
+        vf d = (gw - level - xh * slope) * rstd;
+        if (add) d += vf_load_part(dx + i, C - i, 0.0f);
+        vf_store_part(dx + i, d, C - i);
         if (dweight)
-            vf_store_part(dweight + i, sum_xh + vf_load_part(dweight + i, C - i, 0.0f), C - i);
-        if (dbias) vf_store_part(dbias + i, sum + vf_load_part(dbias + i, C - i, 0.0f), C - i);
+            vf_store_part(dweight + i, vf_load_part(dweight + i, C - i, 0.0f) + gi * xh, C - i);
+        if (dbias) vf_store_part(dbias + i, vf_load_part(dbias + i, C - i, 0.0f) + gi, C - i);
     }
 }
 
@@ -121,14 +115,9 @@ INLINE void layer_norm_backward(long m0, long m1, long C, const float *g, long g
                                 const float *weight, float *dx, long dx_row, const int add,
                                 float *dweight, float *dbias)
 {
-    long m = m0;
-    for (; m + NORM_ROWS <= m1; m += NORM_ROWS)
-        norm_backward_rows(NORM_ROWS, C, g + m * g_row, g_row, x + m * x_row, x_row,
-                           mean ? mean + m : 0, rstd + m, weight, dx + m * dx_row, dx_row, add,
-                           dweight, dbias);
-    for (; m < m1; m++)
-        norm_backward_rows(1, C, g + m * g_row, g_row, x + m * x_row, x_row, mean ? mean + m : 0,
-                           rstd + m, weight, dx + m * dx_row, dx_row, add, dweight, dbias);
+    for (long m = m0; m < m1; m++)
+        norm_backward_row(C, g + m * g_row, x + m * x_row, mean ? mean + m : 0, rstd[m], weight,
+                          dx + m * dx_row, add, dweight, dbias);
 }
 
 INLINE void rms_norm_backward(long m0, long m1, long C, const float *g, long g_row, const float *x,
