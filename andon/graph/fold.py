@@ -18,6 +18,7 @@ from .ir import Graph, Symbol, constant, run_value
 from .record import emit
 from .rewrite import rewrite
 
+DEEPEST = 64  # values that a constant is looked for in
 SMALL = 1024  # elements that a folded constant may have in any case
 JOINS = {"cat", "stack", "logsumexp"}  # ops that promote their operands and are not elementwise
 TAKE_NUMBERS = {
@@ -100,6 +101,19 @@ def computed(value: Symbol) -> Any:
     if isinstance(value.dtype, tuple):
         return tuple(constant(np.asarray(y)) for y in found)
     return constant(np.asarray(found, value.dtype))
+
+
+def elements(value: Symbol) -> np.ndarray | None:
+    """The elements of a value that is made of constants alone; None of any other."""
+    seen, stack = {value}, [value]
+    while stack:
+        x = stack.pop()
+        if (x.op is None and x.const is None) or len(seen) > DEEPEST:
+            return None
+        stack += [y for y in x.operands if y not in seen]
+        seen.update(x.operands)
+    (found,) = Graph([], [value]).run()
+    return found
 
 
 def with_numbers(value: Symbol) -> Symbol | None:

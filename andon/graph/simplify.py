@@ -1,15 +1,15 @@
 """SIMPLIFY: the passes that every graph goes through, whatever device it is for.
 
 The order has reasons. What models write by hand is recognised in the graph as it was recorded,
-since only there the backward pass is what the gradient rules make; constants are folded before,
-so that masks can be looked at. Softmax is recognised before attention and cross-entropy, which
-contain it. Then the small rules run, each of which makes room for others, until all is settled.
+since only there the backward pass is what the gradient rules make. Softmax is recognised before
+attention and cross-entropy, which contain it. Then the small rules run, each of which makes room
+for others, until all is settled.
 """
 
 from __future__ import annotations
 
 from .algebra import algebra
-from .fold import fold, fold_constants
+from .fold import fold
 from .ir import Graph
 from .movement import cancel_across, movement
 from .numbering import merge_common
@@ -48,7 +48,6 @@ def settle(graph: Graph) -> Graph:
 
 SIMPLIFY: list[Pass] = [
     remove_unused,
-    fold_constants,
     recognise_activations,
     recognise_rows,
     recognise_norm_weights,

@@ -14,6 +14,7 @@ import numpy as np
 from ...ops.cross_entropy import cross_entropy
 from ...ops.logic import lt, where
 from ...ops.movement import reshape
+from ..fold import elements
 from ..ir import Graph, Symbol
 from .match import Match, Search
 from .replace import recognise
@@ -52,8 +53,9 @@ def targets_of(value: Symbol) -> tuple[Any, Any]:
     if str(value.op) == "take" and value.attrs["dims"] == (0, 1):
         logp, rows, target = value.inputs
         numbers = np.arange(logp.shape[0])
-        if rows.const is not None and target.shape == (len(numbers),) and len(logp.shape) == 2:
-            return (logp, target) if np.array_equal(rows.const, numbers) else (None, None)
+        if target.shape == (len(numbers),) and len(logp.shape) == 2:
+            known = elements(rows)
+            return (logp, target) if np.array_equal(known, numbers) else (None, None)  # type: ignore
     return None, None
 
 

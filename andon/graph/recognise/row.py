@@ -18,7 +18,7 @@ from ...ops.softmax import log_softmax, softmax
 from ..ir import Graph, Symbol
 from .match import Match, Search
 from .replace import recognise
-from .sample import ELEMENTWISE, agree, apply, distances, expression, floating_casts
+from .sample import ELEMENTWISE, agree, apply, distances, expression, floating_casts, known_elements
 
 REDUCTIONS = {"sum", "mean", "amax", "var", "std", "logsumexp"}
 PEAKS = {"argmax", "gather"}  # what `max` along a dim consists of
@@ -96,7 +96,7 @@ class Rows:
             return None
         found: dict[Symbol, Any] = {self.x: rows}
         for value in values:
-            y = self.apply(value, [found.get(v, v) for v in value.inputs])
+            y = self.apply(value, [known_elements(v, found) for v in value.inputs])
             if y is None:
                 return None
             found[value] = np.broadcast_to(y, rows.shape) if value.shape == self.x.shape else y

@@ -26,7 +26,7 @@ def expression(result: Symbol, leaves: Iterable[Symbol], ops: set[str]) -> list[
     stack = [result]
     while stack:
         value = stack.pop()
-        if value in found:
+        if value in found or is_number(value):
             continue
         if value.op is None or value.op.name not in ops or len(found) - first >= LARGEST:
             return None
@@ -35,12 +35,24 @@ def expression(result: Symbol, leaves: Iterable[Symbol], ops: set[str]) -> list[
     return sorted(found - set(leaves), key=lambda v: v.order)
 
 
+def is_number(x: Symbol) -> bool:
+    """Whether x is a constant of one element."""
+    return x.const is not None and x.const.ndim == 0
+
+
+def known_elements(x: Any, found: dict[Symbol, Any]) -> Any:
+    """What stands for an operand: a sample, or the number that it is."""
+    if not isinstance(x, Symbol):
+        return x
+    return found[x] if x in found else x.const.item()  # type: ignore[union-attr]
+
+
 def evaluate(values: Iterable[Symbol], known: dict[Symbol, Any]) -> Any:
     """The last of `values` in float64, elementwise ones, the leaves being `known`."""
     found = dict(known)
     last: Any = None
     for value in values:
-        last = found[value] = apply(value, [found.get(x, x) for x in value.inputs])
+        last = found[value] = apply(value, [known_elements(x, found) for x in value.inputs])
     return last
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ...ops.attention import attention
 from ...ops.logic import logical_and, logical_not, where
 from ...ops.movement import swap_last
+from ..fold import elements
 from ..ir import Graph, Symbol
 from .match import Match, Search
 from .replace import recognise
@@ -98,21 +99,29 @@ def peeled(x: Any, scores: Scores) -> Scores | None:
     return peel(scores, *without_copies(x).inputs) if peel else None
 
 
+def number(x: Any) -> Any:
+    """x, if it is a number or a constant of one element, as a number; else None."""
+    if not isinstance(x, Symbol):
+        return x
+    return x.const.item() if x.const is not None and x.const.ndim == 0 else None
+
+
 def peel_scale(scores: Scores, a: Any, b: Any) -> Scores | None:
-    x, n = (a, b) if isinstance(a, Symbol) else (b, a)
-    if isinstance(n, Symbol) or n <= 0:
+    x, n = (a, number(b)) if number(a) is None else (b, number(a))
+    if n is None or n <= 0:
         return None
     scores.scale *= n
     return peeled(x, scores)
 
 
 def peel_divisor(scores: Scores, a: Any, b: Any) -> Scores | None:
-    return None if isinstance(b, Symbol) or b <= 0 else peel_scale(scores, a, 1 / b)
+    n = number(b)
+    return None if n is None or n <= 0 else peel_scale(scores, a, 1 / n)
 
 
 def peel_choice(scores: Scores, condition: Any, a: Any, b: Any) -> Scores | None:
-    kind, x, fill = ("seen", a, b) if isinstance(a, Symbol) else ("hidden", b, a)
-    if isinstance(fill, Symbol) or fill > LOW or not isinstance(condition, Symbol):
+    kind, x, fill = ("hidden", b, number(a)) if number(b) is None else ("seen", a, number(b))
+    if fill is None or fill > LOW or not isinstance(condition, Symbol):
         return None
     scores.masks.append(Mask(condition, kind, scores.scale, float(fill)))
     return peeled(x, scores)
@@ -143,11 +152,13 @@ def peel_product(scores: Scores, q: Symbol, k: Symbol) -> Scores:
 
 def without_factor(x: Symbol, scale: float) -> tuple[Symbol, float]:
     """x without the number that it is multiplied or divided by, which goes into the scale."""
-    if str(x.op) in ("mul", "div") and len(x.operands) == 1 and isinstance(x.inputs[0], Symbol):
-        n: Any = x.inputs[1]
-        return x.inputs[0], scale * n if str(x.op) == "mul" else scale / n
-    if str(x.op) == "mul" and len(x.operands) == 1:
-        return x.inputs[1], scale * x.inputs[0]  # type: ignore[operator]
+    if str(x.op) not in ("mul", "div"):
+        return x, scale
+    a, b = x.inputs
+    if number(b) is not None:
+        return a, scale * number(b) if str(x.op) == "mul" else scale / number(b)  # type: ignore
+    if number(a) is not None and str(x.op) == "mul":
+        return b, scale * number(a)  # type: ignore[return-value]
     return x, scale
 
 
@@ -171,7 +182,7 @@ def fit(scores: Scores, p: Symbol, v: Symbol) -> bool:
 
 def is_causal(mask: Mask, shape: tuple[int, ...]) -> bool:
     """Whether a mask is known to hide what is later, and nothing else."""
-    known = mask.operand.const
+    known = elements(mask.operand)
     if known is None or known.shape[-2:] != shape[-2:]:
         return False
     if mask.kind == "added":
