@@ -19,6 +19,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from ..core.dtype import DType
 from ..core.errors import MissingNameError, StateError
 from .modules import MODULES, found_elsewhere
 
@@ -33,6 +34,7 @@ def install() -> ModuleType:
             "as_torch: PyTorch itself is imported already, so that its classes and andon's would "
             f"be mixed: install() must come before the first import: {present.__name__}"
         )
+    DType.package = "torch"
     for name, ours in MODULES.items():
         module = importlib.import_module(ours)
         sys.modules[name] = module

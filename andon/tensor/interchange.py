@@ -149,7 +149,7 @@ class Interchange:
     def type(self, dtype_: Any = None) -> Any:
         """As another dtype; without one, the name of this tensor's type."""
         if dtype_ is None:
-            return f"andon.{TYPE_NAMES[self.dtype]}Tensor"
+            return f"{DType.package}.{TYPE_NAMES[self.dtype]}Tensor"
         return self.to(dtype(dtype_))
 
     def type_as(self, other: Any) -> Any:
@@ -205,6 +205,12 @@ class Interchange:
         from .creation import full
 
         return full(size, fill_value, dtype=dtype or self.dtype, **options)
+
+    def new(self, *data: Any) -> Any:
+        """PyTorch's old way to make a tensor of this dtype: of these sizes, or of this list."""
+        if len(data) == 1 and not isinstance(data[0], (int, tuple)):
+            return self.new_tensor(data[0])
+        return self.new_zeros(*(data or (0,)))
 
     def new_zeros(self, *size: Any, dtype: Any = None, **options: Any) -> Any:
         """Zeros in this tensor's dtype."""

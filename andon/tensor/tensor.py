@@ -267,7 +267,7 @@ class Size(tuple):
         return int(np.prod(self, dtype=np.int64))
 
     def __repr__(self) -> str:
-        return f"andon.Size({list(self)})"
+        return f"{DType.package}.Size({list(self)})"
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
