@@ -134,6 +134,8 @@ def filled(
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes: must be >= 0: {list(shape)}")
     chosen = _dtype(dtype, get_default_dtype())
+    if math.prod(n or 1 for n in shape) * chosen.numpy.itemsize >= 2**63:
+        raise ShapeError(f"sizes: more bytes than there are addresses: {list(shape)}")
     check_fits(np.asarray(value), chosen, "full")
     array = np.zeros(shape, chosen.numpy)
     if value != 0:
