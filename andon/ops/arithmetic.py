@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from ..core.dtype import float64
-from ..core.errors import ArgumentError, DTypeError
-from ..core.op import elementwise, to_floating
+from ..core.errors import ArgumentError, DivisionError, DTypeError
+from ..core.op import elementwise, to_common_dtype, to_floating
+from ..core.spec import spec_of
 from .elementwise import exp, exp2, log
 from .logic import eq, ge, logical_and, refuses, where
 from .movement import cast
@@ -163,7 +164,7 @@ def check_divisor(a, b, name: str) -> None:
     if kind == "b":
         raise DTypeError(f"{name}: not defined for booleans")
     if kind in "iu" and not np.all(b):
-        raise ZeroDivisionError(f"{name}: integer division by zero")
+        raise DivisionError(f"{name}: integer division by zero: {spec_of(a)}, {spec_of(b)}")
 
 
 @refuses("floating", "defined for integers only")
@@ -183,21 +184,33 @@ def lcm(a, b):
 # Powers
 
 
+def power_operands(inputs):
+    """As `to_common_dtype`; a negative exponent would wrap beside unsigned integers."""
+    x, exponent = inputs
+    whole = hasattr(x, "dtype") and x.dtype.kind in "iu"
+    if whole and type(exponent) is int and exponent < 0:
+        raise DTypeError(f"pow: not an integer power of an integer: exponent {exponent}")
+    return to_common_dtype(inputs)
+
+
 @elementwise(
     c="pow({0}, {1})",
     grad=(
         lambda g, x, exponent: power_gradient(g, x, exponent),
         lambda g, y, x, exponent: where(both_zero(x, exponent), 0.0, g * (y * natural_log(x))),
     ),
+    promote=power_operands,
 )
 def pow(x, exponent):
     """x to the power `exponent`.
 
-    Raises: DTypeError for integers to negative powers, and for booleans to booleans.
+    Raises: DTypeError for integers to negative powers, and for booleans to tensors of them.
     """
     if type(exponent) in (int, float) and exponent in SHORT_CUTS and x.dtype.kind in "fV":
         return SHORT_CUTS[exponent](x)
     kind = np.result_type(x, exponent).kind
+    if kind == "b" and type(exponent) is bool:
+        return np.logical_or(x, not exponent)
     if kind == "b" or (kind in "iu" and np.any(np.less(exponent, 0))):
         raise DTypeError(f"pow: not an integer power of an integer: exponent {exponent}")
     return np.power(x, exponent)

@@ -56,6 +56,8 @@ def heaviside(x, values):
 def nan_to_num(x, *, nan, posinf, neginf):
     """x with numbers in place of NaN, ∞ and -∞."""
     y = x.copy()
+    if x.dtype.kind in "iub":
+        return y
     for test, number in (np.isnan, nan), (np.isposinf, posinf), (np.isneginf, neginf):
         np.copyto(y, number, where=test(x), casting="unsafe")
     return y

@@ -334,8 +334,11 @@ def nonzero(x):
 
 @nonzero.signature
 def nonzero_call(x, *, as_tuple=False):
+    if not as_tuple:
+        return nonzero.apply(x)
+    x = x if x.ndim else reshape.apply(x, shape=(1,))
     found = nonzero.apply(x)
-    return tuple(found[:, d] for d in range(x.ndim)) if as_tuple else found
+    return tuple(found[:, d] for d in range(x.ndim))
 
 
 @nonzero.spec
@@ -343,7 +346,9 @@ def nonzero_spec(x):
     raise GraphError(f"nonzero: the size of the result depends on the data: {x}")
 
 
-argwhere = nonzero.apply
+def argwhere(x):
+    """The indices of all elements that are not 0, one per row."""
+    return nonzero.apply(x)
 
 
 # Parts written to a copy

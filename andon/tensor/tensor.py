@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd.engine import Node, Tape
 from ..core.dtype import DType, dtype, get_default_dtype
-from ..core.errors import DTypeError, GradientError, MissingNameError, ShapeError
+from ..core.errors import DTypeError, GradientError, IndexingError, MissingNameError, ShapeError
 from ..core.memory import Memory
 from ..core.mode import mode
 from ..core.spec import Spec, normal_dim
@@ -94,7 +94,11 @@ class Tensor(Interchange, Methods):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its size at `dim`."""
-        return self.shape if dim is None else self.shape[normal_dim(dim, self.ndim, "size")]
+        if dim is None:
+            return self.shape
+        if not self.ndim:
+            raise IndexingError(f"size: the tensor has no dims: {dim}")
+        return self.shape[normal_dim(dim, self.ndim, "size")]
 
     # Gradients
 

@@ -41,7 +41,7 @@ class Checkpoint:
             tensors = safetensors.load(path / "tensors.safetensors")
             state = json.loads((path / "state.json").read_text())
             if type(state["step"]) is not int or not 0 <= state["step"] < MOST_STEPS:
-                raise ValueError(f"step {state['step']}")
+                raise FileFormatError(f"step {state['step']}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(f"checkpoint: unreadable: {path}: {error}") from None
         return cls(path, tensors, state)
