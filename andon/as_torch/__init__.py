@@ -21,6 +21,7 @@ from typing import Any
 
 from ..core.dtype import DType
 from ..core.errors import MissingNameError, StateError
+from .keywords import rename_operands
 from .modules import MODULES, found_elsewhere
 
 SEE = "docs/coverage.md lists what it has"
@@ -40,6 +41,8 @@ def install() -> ModuleType:
         sys.modules[name] = module
         if "__getattr__" not in vars(module):
             module.__getattr__ = missing(name)  # type: ignore[method-assign]
+    for name in ("torch", "torch.nn.functional", "torch.special", "torch.linalg"):
+        rename_operands(vars(sys.modules[name]))
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
     return sys.modules["torch"]

@@ -83,6 +83,7 @@ MODULES = {
     "torch.nn.utils.parametrize": "andon.nn.utils.parametrize",
     "torch.nn.utils.rnn": "andon.nn.utils.rnn",
     "torch.nn.utils.stateless": "andon.func",
+    "torch.onnx": "andon.as_torch.onnx",
     "torch.optim": "andon.optim",
     "torch.optim.adam": "andon.optim.adam",
     "torch.optim.adamw": "andon.optim.adam",
@@ -119,6 +120,9 @@ RENAMED = {
     "torch.nn.modules.batchnorm._NormBase": "andon.nn.norm.ChannelNorm",
     "torch.nn.modules.conv._ConvNd": "andon.nn.conv.Convolution",
     "torch.nn.modules.dropout._DropoutNd": "andon.nn.dropout.Probability",
+    "torch.nn.modules.linear.NonDynamicallyQuantizableLinear": (
+        "andon.nn.attention.OutputProjection"
+    ),
     "torch.nn.modules.loss._Loss": "andon.nn.loss.Loss",
     "torch.nn.modules.loss._WeightedLoss": "andon.nn.loss.WeightedLoss",
     "torch.nn.init._calculate_correct_fan": "andon.nn.init.fan",

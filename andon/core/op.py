@@ -99,6 +99,8 @@ class Op:
     def __call__(self, *args, **kwargs):
         if "out" in kwargs:
             return kwargs.pop("out").hold(self(*args, **kwargs))
+        if kwargs and not OPERANDS.keys().isdisjoint(kwargs):
+            kwargs = in_own_names(self.call or self.reference, kwargs)
         if self.call is not None:
             try:
                 return self.call(*args, **kwargs)
@@ -152,6 +154,21 @@ class Op:
 
     def __repr__(self) -> str:
         return self.name
+
+
+# PyTorch's names of operands: what they may be called in the signatures here
+OPERANDS = {"input": ("x", "a", "A", "s"), "other": ("b", "q")}
+
+
+def in_own_names(function: Callable, kwargs: dict) -> dict:
+    """Keywords with PyTorch's names of operands replaced by those that `function` has."""
+    own = operand_names(function)
+
+    def name(given: str) -> str:
+        known = () if given in own else OPERANDS.get(given, ())
+        return next((n for n in known if n in own), given)
+
+    return {name(given): value for given, value in kwargs.items()}
 
 
 def described(args: tuple, kwargs: dict) -> str:

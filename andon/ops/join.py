@@ -91,8 +91,9 @@ def split(x, *, sizes, dim):
 
 @split.signature
 @numpy_keywords
-def split_call(x, split_size, dim=0):
+def split_call(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
     """Parts of `split_size` (the last may be smaller), or of the sizes that it lists."""
+    x, split_size = tensor, split_size_or_sections if split_size is None else split_size
     dim = split_dim(x, dim, "split")
     n = x.shape[dim]
     if isinstance(split_size, (list, tuple)):

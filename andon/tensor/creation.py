@@ -194,11 +194,10 @@ def full_like(x, fill_value, *, dtype=None, device=None, requires_grad=False) ->
     return full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """start, start + step, … below `end`. int64 unless a float is given."""
     available(device)
-    if end is None:
-        start, end = 0, start
+    start, end = (0, start) if end is None else (0 if start is None else start, end)
     start, end, step = (
         x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)
     )

@@ -187,7 +187,7 @@ class Interchange:
         return -1
 
     is_cpu = True
-    is_cuda = is_mps = is_sparse = is_quantized = is_meta = False
+    is_cuda = is_mps = is_xpu = is_xla = is_sparse = is_quantized = is_nested = is_meta = False
     layout = "strided"
 
     # New tensors like this one
