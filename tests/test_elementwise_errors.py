@@ -99,7 +99,12 @@ UINTS = andon.tensor([0, 2, 200], dtype=andon.uint8)
     lambda t, x: t.where(x[1])[0],
     lambda t, x: t.bucketize(t.tensor([1.0, float("nan")]).bfloat16(), x.bfloat16()),
     lambda t, x: t.histogram(x.float()).hist,
-    lambda t, x: t.group_norm(t.zeros(2, 4, 0), 2),
+    lambda t, x: t.group_norm(t.zeros(2, 4, 0), 2), lambda t, x: t.xlogy(x.bfloat16(), True),
+    lambda t, x: x.masked_fill(x > 1, 2.5), lambda t, x: (x > 1).masked_fill(x > 1, 0),
+    lambda t, x: (x > 1).masked_fill_(x > 1, 0), lambda t, x: x.masked_fill(x > 1, t.tensor(7)),
+    lambda t, x: x.half().masked_fill(x > 1, t.tensor(1.5, dtype=t.float64)),
+    lambda t, x: t.tensor(t.zeros(0, 3).stride()),
+    lambda t, x: t.tensor(x.reshape(3, 1)[:, :0].stride()),
 ])  # fmt: skip
 def test_integers_and_the_edges_of_dtypes_give_what_pytorch_gives(call):
     ours, theirs = call(andon, UINTS), call(torch, torch.tensor([0, 2, 200], dtype=torch.uint8))

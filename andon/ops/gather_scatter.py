@@ -14,7 +14,7 @@ from ..core.spec import Spec, broadcast_shapes, normal_dim
 from .arithmetic import floor_divide
 from .index import getitem, place, put, split_index, take, view, zeros
 from .logic import eq, where
-from .movement import expand, movedim, reshape
+from .movement import cast, expand, movedim, reshape
 
 
 @op
@@ -298,11 +298,15 @@ def take_flat(x, index):
 
 
 def masked_fill(x, mask, value):
-    """x with `value` where the mask holds."""
+    """x with `value`, in the dtype of x, where the mask holds."""
     if as_dtype(mask.dtype).name != "bool":
         raise DTypeError(f"masked_fill: the mask must be boolean: {as_dtype(mask.dtype)}")
     if not isinstance(value, (int, float, bool)) and value.ndim:
         raise ShapeError(f"masked_fill: the value must be a number: {list(value.shape)}")
+    if hasattr(value, "ndim"):
+        value = cast.apply(value, dtype=as_dtype(x.dtype))
+    elif not as_dtype(x.dtype).is_floating_point:
+        value = bool(value) if as_dtype(x.dtype).name == "bool" else int(value)
     return where(mask, value, x)
 
 

@@ -84,7 +84,7 @@ def xlog1py(x, other):
 def zero_product(x, factor, other):
     """x · factor, and 0 where x = 0, unless `other` is NaN."""
     if isinstance(other, (int, float)):
-        factor = float(factor)  # as weak in promotion as the number that it was made of
+        factor = np.asarray(factor).astype(np.asarray(x).dtype)  # a weak number, as `other` is
     product = np.asarray(np.multiply(x, factor))
     zero = np.logical_and(np.equal(x, 0), np.logical_not(np.isnan(other)))
     np.copyto(product, 0, where=zero, casting="unsafe")

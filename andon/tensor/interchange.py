@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,8 +118,10 @@ class Interchange:
 
     def stride(self, dim: int | None = None) -> Any:
         """How many elements apart neighbours are, per dim."""
-        size = self.array.itemsize
-        strides = tuple(s // size for s in self.array.strides)
+        width, sizes = self.array.itemsize, [max(1, n) for n in self.shape]
+        strides = tuple(s // width for s in self.array.strides)
+        if not self.array.size:  # what NumPy says then is arbitrary
+            strides = tuple(math.prod(sizes[d + 1 :]) for d in range(self.ndim))
         return strides if dim is None else strides[normal_dim(dim, len(strides), "stride")]
 
     def element_size(self) -> int:

@@ -195,6 +195,8 @@ class Tensor(Interchange, Methods):
     def data(self, other: Tensor) -> None:
         if not isinstance(other, Tensor):
             raise DTypeError(f"data: must be a tensor: {type(other).__name__}")
+        if self.node is not None and not other.dtype.is_floating_point:
+            raise DTypeError(f"data: only floats can have gradients: {other.dtype}")
         like_before = other.array.shape == self.array.shape and other.dtype is self.dtype
         self.array = other.array
         if self.node is not None and self.node.op is None and not like_before:
