@@ -88,6 +88,13 @@ def test_dividing_integers_by_zero_raises(call):
 UINTS = andon.tensor([0, 2, 200], dtype=andon.uint8)
 
 
+def gradient_of(function, t):
+    """At 0.5, where what comes from behind is not finite."""
+    x = t.tensor([0.5, 0.5], requires_grad=True)
+    function(x).backward(t.tensor([float("inf"), float("nan")]))
+    return x.grad
+
+
 @pytest.mark.parametrize("call", [
     lambda t, x: x / -1, lambda t, x: -1 / x, lambda t, x: t.copysign(x, -1.5),
     lambda t, x: t.xlogy(x, -1), lambda t, x: t.atan2(x, t.tensor([-1.0, 2, -3])),
@@ -104,7 +111,12 @@ UINTS = andon.tensor([0, 2, 200], dtype=andon.uint8)
     lambda t, x: (x > 1).masked_fill_(x > 1, 0), lambda t, x: x.masked_fill(x > 1, t.tensor(7)),
     lambda t, x: x.half().masked_fill(x > 1, t.tensor(1.5, dtype=t.float64)),
     lambda t, x: t.tensor(t.zeros(0, 3).stride()),
-    lambda t, x: t.tensor(x.reshape(3, 1)[:, :0].stride()),
+    lambda t, x: t.tensor(x.reshape(3, 1)[:, :0].stride()), lambda t, x: x.clamp(-1, 2.5),
+    lambda t, x: t.tensor(3).index_select(0, t.tensor([0])),
+    lambda t, x: t.nn.functional.adaptive_max_pool1d(t.zeros(0, 2, 4), 3),
+    lambda t, x: t.nn.functional.kl_div(x.float(), t.tensor([-1.0, 0, 2]), reduction="none"),
+    lambda t, x: gradient_of(t.floor, t), lambda t, x: gradient_of(t.sign, t),
+    lambda t, x: gradient_of(lambda y: y**0, t), lambda t, x: gradient_of(t.round, t),
 ])  # fmt: skip
 def test_integers_and_the_edges_of_dtypes_give_what_pytorch_gives(call):
     ours, theirs = call(andon, UINTS), call(torch, torch.tensor([0, 2, 200], dtype=torch.uint8))
@@ -123,6 +135,9 @@ def test_integers_and_the_edges_of_dtypes_give_what_pytorch_gives(call):
     (lambda: andon.nn.functional.celu(FLOATS, 0), "^celu: alpha must not be 0: 0$"),
     (lambda: andon.cross(andon.tensor(1.0), andon.tensor(1.0)), r"^cross: "),
     (lambda: andon.trapezoid(andon.tensor(1.0)), r"^trapezoid: "),
+    (lambda: FLOATS.cross(3), r"^cross: expects tensors: "),
+    (lambda: andon.tensor(1.0).repeat_interleave(2, -1), "^repeat_interleave: "),
+    (lambda: andon.tensordot(andon.ones(1, 2, 3), andon.ones(3, 2, 1)), "must have one size"),
     (lambda: andon.hsplit(FLOATS, 2), "^hsplit: dim 1 does not divide into 2 parts: float32"),
     (lambda: andon.vsplit(FLOATS[0], 2), "^vsplit: 2 dims or more expected: "),
     (lambda: andon.cartesian_prod(FLOATS), "^cartesian_prod: vectors expected: "),

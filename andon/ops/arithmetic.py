@@ -15,6 +15,7 @@ from ..core.errors import ArgumentError, DivisionError, DTypeError
 from ..core.op import elementwise, to_common_dtype, to_floating
 from ..core.spec import spec_of
 from .elementwise import exp, exp2, log
+from .index import nothing
 from .logic import eq, ge, logical_and, refuses, where
 from .movement import cast
 
@@ -122,14 +123,14 @@ def div_call(a, b, *, rounding_mode=None):
     raise ArgumentError(f"div: rounding_mode must be None, 'floor' or 'trunc': {rounding_mode!r}")
 
 
-@elementwise(c="floor({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))
+@elementwise(c="floor({0} / {1})", grad=(nothing, nothing))
 def floor_divide(a, b):
     """⌊a / b⌋. An integer division by zero raises."""
     check_divisor(a, b, "floor_divide")
     return np.floor_divide(a, b)
 
 
-@elementwise(c="trunc({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))
+@elementwise(c="trunc({0} / {1})", grad=(nothing, nothing))
 def trunc_divide(a, b):
     """a / b rounded toward zero; `div` with rounding_mode="trunc"."""
     check_divisor(a, b, "trunc_divide")
@@ -230,7 +231,7 @@ def power_gradient(g, x, n):
     if isinstance(n, (int, float)):
         if n == 2:
             return g * (x * 2)
-        return g * (pow(x, n - 1) * n) if n != 0 else g * 0.0
+        return g * (pow(x, n - 1) * n) if n != 0 else nothing(g)
     return where(eq(n, 0), 0.0, g * (n * pow(x, n - 1)))
 
 
@@ -303,7 +304,7 @@ def logaddexp2(a, b):
     return np.logaddexp2(a, b)
 
 
-@elementwise(c="nextafter({0}, {1})", grad=(lambda g: g, lambda g: g * 0.0))
+@elementwise(c="nextafter({0}, {1})", grad=(lambda g: g, nothing))
 def nextafter(a, b):
     """The number next to a that its dtype has, in the direction of b."""
     return np.nextafter(a, b)

@@ -223,7 +223,10 @@ def product_of_others(x, index, src, at, dim):
 
 def index_select(x, dim, index):
     """The slices of x along `dim` that the 1-D tensor `index` lists."""
-    return take.apply(x, index_1d(index, "index_select"), dims=(normal_dim(dim, x.ndim),))
+    index, dim = index_1d(index, "index_select"), normal_dim(dim, x.ndim, "index_select")
+    if not x.ndim:
+        return reshape.apply(take.apply(reshape.apply(x, shape=(1,)), index, dims=(0,)), shape=())
+    return take.apply(x, index, dims=(dim,))
 
 
 def index_1d(index, name):

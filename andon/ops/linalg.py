@@ -271,8 +271,9 @@ def paired_dims(a, b, dims) -> tuple:
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise ShapeError(f"tensordot: cannot pair {dims} dims: {spec_of(a)} and {spec_of(b)}")
-        return tuple(range(a.ndim - dims, a.ndim)), tuple(range(dims))
-    of_a, of_b = dims
+        of_a, of_b = tuple(range(a.ndim - dims, a.ndim)), tuple(range(dims))
+    else:
+        of_a, of_b = dims
     of_a, of_b = normal_dims(of_a, a.ndim, "tensordot"), normal_dims(of_b, b.ndim, "tensordot")
     if [a.shape[d] for d in of_a] != [b.shape[d] for d in of_b]:
         raise ShapeError(

@@ -154,7 +154,8 @@ def kl_div(input, target, *, reduction="mean", log_target=False):
         loss = exp(target) * (target - input)
     else:
         positive = gt(target, 0)
-        loss = where(positive, target * (log(where(positive, target, 1.0)) - input), 0.0)
+        rest = where(lt(target, 0), math.nan, 0.0)  # no target may be negative
+        loss = where(positive, target * (log(where(positive, target, 1.0)) - input), rest)
     if reduction == "batchmean":
         return sum(loss) / input.shape[0] if input.ndim else sum(loss)
     return reduced(loss, reduction, "kl_div")
