@@ -115,6 +115,8 @@ def gradient_of(function, t):
     lambda t, x: t.tensor(3).index_select(0, t.tensor([0])),
     lambda t, x: t.nn.functional.adaptive_max_pool1d(t.zeros(0, 2, 4), 3),
     lambda t, x: t.nn.functional.kl_div(x.float(), t.tensor([-1.0, 0, 2]), reduction="none"),
+    lambda t, x: t.tensordot(t.ones(5, 3, 2), t.ones(1, 2, 4), ([0, 2], [0, 1])),
+    lambda t, x: t.matrix_power(t.tensor([[1, 2], [0, 1]]), 3),
     lambda t, x: gradient_of(t.floor, t), lambda t, x: gradient_of(t.sign, t),
     lambda t, x: gradient_of(lambda y: y**0, t), lambda t, x: gradient_of(t.round, t),
 ])  # fmt: skip
