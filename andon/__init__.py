@@ -46,6 +46,7 @@ from .core.errors import AndonError
 from .ops import *
 from .ops import special
 from .tensor import *
+from .tensor import Tensor
 from .tensor import generator as random
 
 __version__ = "0.1.0"

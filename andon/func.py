@@ -21,17 +21,17 @@ from .ops.join import stack
 from .tensor.tensor import Tensor
 
 
-def grad(function: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
+def grad(func: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
     """The function that gives d function / d argument; with `has_aux`, and what it adds."""
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        found, result = grad_and_value(function, argnums, has_aux)(*args, **kwargs)
+        found, result = grad_and_value(func, argnums, has_aux)(*args, **kwargs)
         return (found, result[1]) if has_aux else found
 
     return transformed
 
 
-def grad_and_value(function: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
+def grad_and_value(func: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
     """The function that gives (gradient, value)."""
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -41,7 +41,7 @@ def grad_and_value(function: Callable, argnums: Any = 0, has_aux: bool = False) 
             given[i] = map_tree(on_tape, args[i])
         leaves = [x for i in numbers for x in tree_leaves(given[i])]
         with enable_grad():
-            result = function(*given, **kwargs)
+            result = func(*given, **kwargs)
             value = result[0] if has_aux else result
             grads = gradient(value, leaves, create_graph=True, materialize_grads=True)
         if not rests_on_others(value, leaves, args):
@@ -82,7 +82,10 @@ def tree_leaves(tree: Any) -> list:
     return found
 
 
-def vmap(function: Callable, in_dims: Any = 0, out_dims: Any = 0) -> Callable:
+def vmap(
+    func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error",
+    chunk_size: int | None = None,
+) -> Callable:  # fmt: skip
     """The function over a batch, one element after the other.
 
     `in_dims` says along which dim each argument (a tensor, or a tree of them) is batched, and
@@ -98,7 +101,7 @@ def vmap(function: Callable, in_dims: Any = 0, out_dims: Any = 0) -> Callable:
         if len(sizes) != 1:
             raise ShapeError(f"vmap: one size of batches expected: {sorted(sizes)}")
         results = [
-            function(*(a if d is None else map_tree(at(d, i), a) for a, d in pairs), **kwargs)
+            func(*(a if d is None else map_tree(at(d, i), a) for a, d in pairs), **kwargs)
             for i in range(sizes.pop())
         ]
         if isinstance(results[0], tuple) and isinstance(out_dims, tuple):
@@ -121,11 +124,11 @@ def stack_trees(trees: list, dim: Any) -> Any:
     return map_tree(lambda _: stack([next(row) for row in rows], dim), trees[0])
 
 
-def vjp(function: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """f(x), and the function that takes g to gᵀ ∂f / ∂x; with `has_aux`, and what f adds."""
     leaves = [map_tree(on_tape, x) for x in primals]
     with enable_grad():
-        result = function(*leaves)
+        result = func(*leaves)
     value = result[0] if has_aux else result
     xs = tree_leaves(leaves)
 
@@ -139,9 +142,9 @@ def vjp(function: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     return (shown, pull, result[1]) if has_aux else (shown, pull)
 
 
-def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple:
+def jvp(func: Callable, primals: tuple, tangents: tuple) -> tuple:
     """f(x) and ∂f / ∂x · v."""
-    return functional.jvp(function, tuple(primals), tuple(tangents))
+    return functional.jvp(func, tuple(primals), tuple(tangents))
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict, dict]:
@@ -158,12 +161,12 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict, dict]:
     )
 
 
-def jacrev(function: Callable, argnums: int = 0) -> Callable:
+def jacrev(func: Callable, argnums: int = 0) -> Callable:
     """The function that gives the Jacobian."""
 
     def transformed(*args: Any) -> Any:
         def of_one(x: Any) -> Any:
-            return function(*args[:argnums], x, *args[argnums + 1 :])
+            return func(*args[:argnums], x, *args[argnums + 1 :])
 
         return functional.jacobian(of_one, args[argnums], create_graph=args[argnums].requires_grad)
 
@@ -173,12 +176,12 @@ def jacrev(function: Callable, argnums: int = 0) -> Callable:
 jacfwd = jacrev
 
 
-def hessian(function: Callable, argnums: int = 0) -> Callable:
+def hessian(func: Callable, argnums: int = 0) -> Callable:
     """The function that gives the Hessian."""
 
     def transformed(*args: Any) -> Any:
         def of_one(x: Any) -> Any:
-            return function(*args[:argnums], x, *args[argnums + 1 :])
+            return func(*args[:argnums], x, *args[argnums + 1 :])
 
         return functional.hessian(of_one, args[argnums])
 

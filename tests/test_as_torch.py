@@ -157,6 +157,87 @@ def test_programs_can_ask_whether_a_name_is_there(messages):
     assert messages["cuda"] is False
 
 
+ABSENT = """
+import torch, torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+try:
+    {use}
+except AttributeError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "name"),
+    [
+        ("dist.init_process_group('nccl')", "torch.distributed.init_process_group"),
+        ("dist.ReduceOp.SUM", "torch.distributed.ReduceOp"),
+        ("DistributedDataParallel(torch.nn.Linear(1, 1))",
+         "torch.nn.parallel.DistributedDataParallel"),
+        ("torch.cuda.FloatTensor(2)", "torch.cuda.FloatTensor"),
+        ("torch.hub.load('a', 'b')", "torch.hub.load"),
+        ("torch.profiler.profile()", "torch.profiler.profile"),
+        ("dist.no_such_name", "torch.distributed.no_such_name"),
+    ],
+)  # fmt: skip
+def test_what_can_only_be_imported_is_an_error_when_used(script, use, name):
+    said = script(ABSENT.format(use=use))().stdout
+    assert said.startswith(f"MissingNameError {name}: andon") and "docs/coverage.md" in said
+
+
+EVENTS = """
+import torch
+from torch.utils.tensorboard import SummaryWriter
+with SummaryWriter("logs") as writer:
+    writer.add_scalar("loss/train", torch.tensor(1.5), 3)
+    writer.add_text("note", "hello", 1)
+    writer.add_histogram("weights", torch.arange(5.0), 2)
+"""
+
+
+def test_tensorboard_event_files_are_checksummed_records(script, tmp_path):
+    from andon.as_torch.tensorboard import masked_crc
+
+    script(EVENTS)()
+    (path,) = (tmp_path / "logs").iterdir()
+    data, records = path.read_bytes(), []
+    while data:
+        size = int.from_bytes(data[:8], "little")
+        body = data[12 : 12 + size]
+        assert data[8:12] == masked_crc(data[:8]) and data[12 + size : 16 + size] == masked_crc(
+            body
+        )
+        records.append(body)
+        data = data[16 + size :]
+    assert masked_crc(b"123456789") == ((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8
+                                        & 0xFFFFFFFF).to_bytes(4, "little")  # fmt: skip
+    assert [b"brain.Event:2" in records[0], b"loss/train" in records[1]] == [True, True]
+    assert b"hello" in records[2] and b"weights" in records[3]
+
+
+SPAWN = """
+import torch.multiprocessing as mp
+
+def work(rank, text):
+    print(rank, text, flush=True)
+    if text == "fail":
+        raise SystemExit(3)
+
+if __name__ == "__main__":
+    mp.spawn(work, args=("hello",), nprocs=2)
+    try:
+        mp.spawn(work, args=("fail",), nprocs=1)
+    except RuntimeError as error:
+        print(error)
+"""
+
+
+def test_processes_are_spawned_and_their_failure_is_an_error(script):
+    lines = script(SPAWN)().stdout.splitlines()
+    assert sorted(lines[:2]) == ["0 hello", "1 hello"]
+    assert lines[2:] == ["0 fail", "spawn: process 0 failed: exit code 3"]
+
+
 def test_packages_that_need_pytorch_are_not_imported(messages):
     kind, text = messages["other_package"]
     assert kind == "ModuleNotFoundError" and text.startswith("torchvision: not a part of andon")

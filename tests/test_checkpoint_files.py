@@ -706,6 +706,8 @@ def test_safetensors_refuses_what_the_format_cannot_hold(tmp_path):
         safetensors.save({"__metadata__": np.ones(1)}, path)
     with pytest.raises(StateError, match="not a name"):
         safetensors.save({1: np.ones(1)}, path)
+    with pytest.raises(StateError, match="not Unicode"):
+        safetensors.save({"\ud800": np.ones(1)}, path)
     with pytest.raises(StateError, match="strings to strings"):
         safetensors.save({}, path, {"epoch": 1})
     assert list(tmp_path.iterdir()) == []
@@ -839,6 +841,35 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
         file.flush()
         assert path.read_text() == "old"
     assert path.read_text(encoding="utf-8") == "nü"
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path, monkeypatch):
+    """The system's own names none where a disk is full, or names the temporary file."""
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "disk full")
+
+    with pytest.raises(OSError, match="absent/file") as caught:
+        write_atomically(tmp_path / "absent" / "file", lambda file: None)
+    assert caught.value.filename == str(tmp_path / "absent" / "file")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="disk full") as caught:
+        write_atomically(tmp_path / "file", lambda file: None)
+    assert caught.value.filename == str(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits")
+def test_safetensors_follow_the_umask_and_are_the_file_that_is_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(os.fstat(number).st_ino))
+    before = os.umask(0o022)
+    try:
+        safetensors.save({"w": np.ones(3)}, tmp_path / "file")
+    finally:
+        os.umask(before)
+    found = (tmp_path / "file").stat()
+    assert stat.S_IMODE(found.st_mode) == 0o644
+    assert flushed[0] == found.st_ino
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permission bits")

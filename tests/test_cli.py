@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,41 @@ def test_a_run_is_not_written_over(trained):
     assert (trained / "run" / "run.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["checkpoints", "log.jsonl", "loss.png"])
+def test_files_that_a_run_would_write_over_are_an_error(folder, name):
+    (folder / "mine").mkdir()
+    (folder / "mine" / name).write_text("mine")
+    process = run_andon(folder, "train", "gpt", "--data=input.txt", "--out=mine", *SMALL)
+    assert f"train: a run writes {name}, and there is one already: mine" in error_of(process)
+    assert [path.read_text() for path in (folder / "mine").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_run_that_diverges_says_so_and_keeps_no_checkpoint_of_it(folder, optimizer):
+    wild = ["--learning-rate=1e30", f"--optimizer={optimizer}"]
+    process = run_andon(folder, "train", "gpt", "--data=input.txt", "--out=run", *SMALL, *wild)
+    assert "train: diverged at step" in error_of(process)
+    assert "--learning-rate: 1e+30" in process.stderr
+    assert not list((folder / "run").glob("checkpoints/step-*"))
+
+
+def test_an_option_that_an_optimizer_refuses_is_an_error(folder):
+    options = ["--learning-rate=inf", "--optimizer=adamw"]
+    process = run_andon(folder, "train", "gpt", "--data=input.txt", "--out=run", *SMALL, *options)
+    assert error_of(process) == "AdamW: lr must be >= 0: inf"
+    assert not (folder / "run").exists()
+
+
+def test_sizes_beyond_the_memory_are_an_error(folder):
+    for width, message in [
+        ("1000000", "memory: not enough"),
+        ("1" + "0" * 24, "sizes: more bytes"),
+    ]:
+        options = [f"--width={width}", "--heads=1"]
+        process = run_andon(folder, "train", "gpt", "--data=input.txt", *SMALL, *options)
+        assert message in error_of(process)
+
+
 def test_a_full_disk_is_an_error_that_keeps_what_there_was(folder):
     """As far as a limit on the size of files is one: writing fails half way."""
 
@@ -220,13 +256,50 @@ def test_a_record_that_is_none_is_an_error(tmp_path, content):
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "value"), [("layers", "1"), ("dropout", None), ("steps", 1.5)])
-def test_settings_of_another_type_are_an_error(trained, tmp_path, name, value):
+SETTINGS = [
+    ("layers", "1", "layers is no"),
+    ("dropout", None, "dropout is no"),
+    ("steps", 1.5, "steps is no"),
+    ("optimizer", "sgd", "no optimizer of that name: sgd"),
+    ("model", "gpt-9", "no preset of that name"),
+    ("heads", 3, "n_head 3 does not divide"),
+    ("block_size", -8, "sizes must be positive"),
+    ("batch_size", 0, "batch_size must be positive: 0"),
+    ("every", 0, "checkpoint_every must be positive: 0"),
+    ("steps", -1, "max_steps must be >= 0: -1"),
+    ("seed", -1, "seed must be >= 0: -1"),
+]
+
+
+def changed_run(trained: Path, folder: Path, **settings: object) -> None:
+    """A copy of the run with other settings in its record."""
+    shutil.copytree(trained / "run", folder / "run")
     record = json.loads((trained / "run" / "run.json").read_text())
-    record["settings"][name] = value
-    (tmp_path / "run.json").write_text(json.dumps(record))
-    with pytest.raises(FileFormatError, match=f"{name} is no"):
-        read_run(tmp_path)
+    record["settings"].update(settings)
+    (folder / "run" / "run.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(("name", "value", "message"), SETTINGS)
+def test_settings_that_no_run_can_have_are_an_error(trained, tmp_path, name, value, message):
+    changed_run(trained, tmp_path, **{name: value})
+    with pytest.raises(FileFormatError, match=f"unreadable run.json: .*{message}"):
+        read_run(tmp_path / "run")
+
+
+def test_settings_of_another_model_than_the_checkpoints_are_an_error_in_one_line(trained, tmp_path):
+    changed_run(trained, tmp_path, layers=2, width=32)
+    message = error_of(run_andon(tmp_path, "generate", "run"))
+    assert message.startswith("checkpoint: of another model: run/checkpoints/step-00000006: ")
+
+
+def test_a_vocabulary_of_another_text_is_an_error(folder):
+    arguments = ["--data=input.txt", "--out=run", *SMALL]
+    assert run_andon(folder, "train", "gpt", *arguments).returncode == 0
+    record = json.loads((folder / "run" / "run.json").read_text())
+    record["tokenizer"]["characters"] += "~"
+    (folder / "run" / "run.json").write_text(json.dumps(record))
+    process = run_andon(folder, "train", "gpt", "--resume=run")
+    assert error_of(process) == "run: another vocabulary than the text's in run.json: run"
 
 
 def test_a_run_goes_on_with_the_settings_and_the_text_it_began_with(folder, trained):

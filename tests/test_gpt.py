@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import andon
 from andon import Tensor
-from andon.core.errors import AndonError, FileFormatError, ShapeError, StateError
+from andon.core.errors import AndonError, ArgumentError, FileFormatError, ShapeError, StateError
 from andon.models.gpt import GPT, PRESETS, GPTConfig, restrict
 
 V, BLOCK, LAYERS, HEADS, C = 37, 16, 3, 4, 32
@@ -343,7 +343,7 @@ def test_sizes_that_make_no_model_are_errors(sizes):
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(StateError, match=r"gpt2-xl, .*: gpt-3"):
+    with pytest.raises(ArgumentError, match=r"gpt2-xl, .*: gpt-3"):
         GPTConfig.preset("gpt-3", 5, 5)
 
 

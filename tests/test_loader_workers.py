@@ -487,3 +487,11 @@ def test_ctrl_c_ends_everything_without_noise():
 def test_processes_that_start_afresh_do_as_well(method):
     batches = loader(Numbers(), 1, batch_size=2, multiprocessing_context=method)
     assert [[set(x.tolist()) for x in batch] for batch in batches] == [[{0}, {1}], [{2}, {3}]]
+
+
+def test_what_cannot_be_pickled_for_a_process_that_starts_afresh_is_told():
+    batches = loader(Mapped(4, lambda i: i), multiprocessing_context="spawn")
+    with pytest.raises(
+        DataError, match="must be picklable where they are not forked: Can't pickle"
+    ):
+        next(iter(batches))

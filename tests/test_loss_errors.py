@@ -24,7 +24,7 @@ def images(*shape):
         (DTypeError, "floating", lambda: F.softmax(ints, 0)),
         (DTypeError, "floating", lambda: F.log_softmax(ints, 0)),
         (IndexingError, "dim out of range", lambda: F.softmax(x, 2)),
-        (DTypeError, "dim must be an int", lambda: F.softmax(x)),
+        (DTypeError, "dim must be an int", lambda: F.softmax(x, "x")),
         (ShapeError, "normalised", lambda: F.layer_norm(x, (3,))),
         (ShapeError, "normalised", lambda: F.layer_norm(x, ())),
         (ShapeError, "weights", lambda: F.layer_norm(x, (4,), andon.ones(3))),

@@ -612,3 +612,42 @@ def test_one_cycle_ends():
         schedule.step()
     with pytest.raises(ValueError, match="3 steps"):
         schedule.step()
+
+
+def stepped_adamw() -> tuple[andon.optim.AdamW, andon.Tensor]:
+    w = andon.ones(2, 2, requires_grad=True)
+    optimizer = andon.optim.AdamW([w])
+    w.sum().backward()
+    optimizer.step()
+    return optimizer, w
+
+
+DAMAGED = {
+    "groups that are none": lambda state: state.update(param_groups=1.5),
+    "a group without parameters": lambda state: state["param_groups"][0].pop("params"),
+    "a state that is none": lambda state: state.update(state=None),
+    "a parameter's state that is none": lambda state: state["state"].update({0: 3}),
+    "a moment that is missing": lambda state: state["state"][0].pop("exp_avg"),
+    "a moment that is a number": lambda state: state["state"][0].update(exp_avg=1.0),
+    "a moment that would broadcast": lambda state: state["state"][0].update(exp_avg=andon.ones(2)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_state_is_an_error_that_changes_nothing(damage):
+    optimizer, w = stepped_adamw()
+    state = copy.deepcopy(optimizer.state_dict())
+    damage(state)
+    with pytest.raises(StateError, match=r"^load_state_dict: "):
+        optimizer.load_state_dict(state)
+    assert optimizer.state[w]["step"].item() == 1
+    optimizer.step()
+
+
+def test_steps_that_are_numbers_are_those_of_older_pytorch():
+    optimizer, w = stepped_adamw()
+    state = copy.deepcopy(optimizer.state_dict())
+    state["state"][0]["step"] = 7
+    optimizer.load_state_dict(state)
+    optimizer.step()
+    assert optimizer.state[w]["step"].item() == 8

@@ -9,6 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 import andon
 from andon.core.errors import DataError, DTypeError, ShapeError, StateError
@@ -308,7 +309,8 @@ def test_in_place_fills_change_the_memory_itself_and_are_no_part_of_the_tape():
         (DTypeError, lambda: andon.bernoulli(andon.zeros(2, dtype=andon.int64))),
         (ValueError, lambda: F.dropout(andon.ones(2), 1.5)),
         (ValueError, lambda: F.dropout(andon.ones(2), -0.1, training=False)),
-        (ShapeError, lambda: F.dropout2d(andon.ones(2, 2))),
+        (ShapeError, lambda: F.dropout2d(andon.ones(2))),
+        (ShapeError, lambda: F.dropout1d(andon.ones(2, 2, 2, 2))),
     ],
 )
 def test_bad_input_is_refused(error, call):
@@ -366,6 +368,27 @@ def test_dropout_of_channels_drops_whole_ones():
     assert (y == y[:, :1]).all() and set(y[:, 0]) == {0.0, 2.0}
     y = F.feature_alpha_dropout(andon.ones(40, 10, 3), 0.5, True).numpy().reshape(400, 3)
     assert (y == y[:, :1]).all() and len(set(y[:, 0])) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "channels"),
+    [
+        ("dropout1d", (30, 4), (30, 1)),
+        ("dropout1d", (30, 5, 4), (30, 5, 1)),
+        ("dropout2d", (30, 4), (30, 4)),
+        ("dropout2d", (30, 5, 4), (30, 5, 1)),
+        ("dropout2d", (9, 5, 2, 2, 2), (9, 5, 1, 1, 1)),
+        ("dropout3d", (30, 4), (30, 1)),
+        ("dropout3d", (30, 2, 2, 2), (30, 1, 1, 1)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:dropout")
+def test_what_a_channel_is_depends_on_the_dims_as_in_pytorch(name, shape, channels):
+    y = getattr(F, name)(andon.ones(shape), 0.5).numpy()
+    theirs = getattr(torch.nn.functional, name)(torch.ones(shape), 0.5).numpy()
+    first = tuple(slice(n) for n in channels)
+    for found in (y, theirs):
+        assert (found == found[first]).all() and set(found[first].ravel()) == {0.0, 2.0}
 
 
 def test_alpha_dropout_keeps_mean_and_variance():

@@ -235,10 +235,10 @@ def test_the_default_dtype_can_be_changed_and_put_back():
     "make",
     [
         lambda t: t.Tensor([1, 2]),
-        lambda t: t.Tensor(2, 3) * 0,
+        lambda t: t.Tensor(2, 3).zero_(),
         lambda t: t.Tensor(),
         lambda t: t.Tensor((2, 3)),
-        lambda t: t.Tensor(t.ones(2, 3).shape) * 0,
+        lambda t: t.Tensor(t.ones(2, 3).shape).zero_(),
         lambda t: t.Tensor(t.tensor([1.0, 2.0])),
     ],
 )

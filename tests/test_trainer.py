@@ -352,6 +352,9 @@ STATES = {
     "an optimizer's tensor that is not there": {"optimizer": {"dict": [["a", {"tensor": "b"}]]}},
     "pairs that are none": {"optimizer": {"dict": [1]}},
     "text for seconds": {"seconds": "long"},
+    "another step than the folder's": {"step": 2},
+    "a step before the first": {"step": -4},
+    "a step beyond all": {"step": 1e300},
 }
 
 
@@ -380,7 +383,7 @@ def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files, "_flush_to_disk", full)
     trainer.config = TrainConfig(max_steps=6, batch_size=4, checkpoint_every=2)
-    with pytest.raises(OSError, match=r"older ones are whole: .*step-00000006: .*No space left"):
+    with pytest.raises(OSError, match=r"No space left.*older ones are whole: .*step-00000006"):
         trainer.run()
     log = tmp_path / "log.jsonl"
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p != log} == {
@@ -464,7 +467,13 @@ def test_numbers_that_json_lacks_become_null(tmp_path):
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("tail", ['{"step": 3, "lo', "[1]\n", "{}\n", "\xff\n", '{"step": "x"}\n'])
+TAILS = [
+    '{"step": 3, "lo', "[1]\n", "{}\n", "\xff\n", '{"step": "x"}\n', '{"step": 1e999}\n',
+    '{"step": 3, "loss": "x"}\n', '{"step": 3, "loss": NaN}\n', "[" * 100_000 + "\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tail", TAILS)
 def test_a_log_is_read_up_to_the_first_broken_line(tmp_path, tail):
     path = tmp_path / "log.jsonl"
     whole = '{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 2.25}\n'
@@ -540,12 +549,12 @@ def wait_for_news(process: subprocess.Popen, folder: Path) -> bool:
     return False
 
 
-def killed_at_random(folder: Path, text: Path, rng: random.Random) -> int:
+def killed_at_random(folder: Path, text: Path, settings: list[str], rng: random.Random) -> int:
     """Start a run, kill and resume it six times, and let it get to the end; how many it took.
 
     Half of the kills hit about when a checkpoint is written, half at any moment of training.
     """
-    process = launched(folder, "--data", str(text), "--out=killed", *SETTINGS)
+    process = launched(folder, "--data", str(text), "--out=killed", *settings)
     kills = 0
     while kills < 6 and wait_for_news(process, folder / "killed" / "checkpoints"):
         time.sleep(rng.random() * (0.01 if kills % 2 else 0.05))
@@ -559,10 +568,12 @@ def killed_at_random(folder: Path, text: Path, rng: random.Random) -> int:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_like_one_left_alone(text, tmp_path):
-    code, _, err = finished(launched(tmp_path, "--data", str(text), "--out=whole", *SETTINGS))
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_run_that_is_killed_again_and_again_ends_like_one_left_alone(text, tmp_path, optimizer):
+    settings = [*SETTINGS, "--optimizer", optimizer]
+    code, _, err = finished(launched(tmp_path, "--data", str(text), "--out=whole", *settings))
     assert code == 0, err
-    assert killed_at_random(tmp_path, text, random.Random(0)) >= 3
+    assert killed_at_random(tmp_path, text, settings, random.Random(0)) >= 3
     assert_identical(final_tensors(tmp_path / "whole"), final_tensors(tmp_path / "killed"))
     logs = [read(tmp_path / run / "log.jsonl") for run in ("whole", "killed")]
     for record in [*logs[0], *logs[1]]:

@@ -36,6 +36,9 @@ TorchScript, `torch.fx`, distributed training, and devices other than the CPU. `
 `torch.jit.script` return what they are given. `torch.save` writes tensors in containers, not whole
 modules, and `torch.load` makes nothing else of a file.
 
+What training scripts import for many GPUs and use only there, such as
+`torch.nn.parallel.DistributedDataParallel`, can be imported; to use it is an error that says so.
+
 (`python tools/torch_names.py` writes this page.)
 """
 

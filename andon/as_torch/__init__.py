@@ -19,7 +19,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from ..core.dtype import DType
 from ..core.errors import MissingNameError, StateError
+from .keywords import rename_operands
 from .modules import MODULES, found_elsewhere
 
 SEE = "docs/coverage.md lists what it has"
@@ -33,11 +35,14 @@ def install() -> ModuleType:
             "as_torch: PyTorch itself is imported already, so that its classes and andon's would "
             f"be mixed: install() must come before the first import: {present.__name__}"
         )
+    DType.package = "torch"
     for name, ours in MODULES.items():
         module = importlib.import_module(ours)
         sys.modules[name] = module
         if "__getattr__" not in vars(module):
             module.__getattr__ = missing(name)  # type: ignore[method-assign]
+    for name in ("torch", "torch.nn.functional", "torch.special", "torch.linalg"):
+        rename_operands(vars(sys.modules[name]))
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
     return sys.modules["torch"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from andon.nn import Module
+
 
 def script(obj: Any = None, *args: Any, **options: Any) -> Any:
     """The function or module itself."""
@@ -21,6 +23,15 @@ def ignore(fn: Any = None, **options: Any) -> Any:
 
 
 export = unused = ignore
+
+
+def script_method(fn: Any) -> Any:
+    """The method itself."""
+    return fn
+
+
+class ScriptModule(Module):
+    """A module: what was to be compiled runs as it is."""
 
 
 def is_scripting() -> bool:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from contextlib import ContextDecorator
 from typing import Any
 
+from .absent import absent_names
+
+NAMES = "profile schedule tensorboard_trace_handler ProfilerActivity ProfilerAction"
+globals().update(absent_names("torch.profiler", NAMES, "andon has no profiler"))
+
 
 class record_function(ContextDecorator):
     """A name for a block, for profilers to show; andon's work needs none."""

@@ -62,6 +62,15 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
+def spmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a matrix that may be sparse in PyTorch, and here is not."""
+    return input.mm(mat2)
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    return input.clone().fill_(value)
+
+
 def adjoint(input: Tensor) -> Tensor:
     return input.adjoint()
 

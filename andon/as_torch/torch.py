@@ -29,7 +29,20 @@ from andon.nn.functional import bilinear, celu, ctc_loss, rrelu, triplet_margin_
 from andon.serialization import load, save
 from andon.tensor import Device, Size, Tensor
 
-from . import backends, cuda, distributed, jit, profiler, testing, utils, version
+from . import (
+    accelerator,
+    backends,
+    cuda,
+    distributed,
+    hub,
+    jit,
+    multiprocessing,
+    profiler,
+    testing,
+    utils,
+    version,
+)
+from .cuda import OutOfMemoryError
 from .legacy import (
     BFloat16Tensor,
     BoolTensor,
@@ -62,6 +75,7 @@ from .spellings import (
     compile,
     conj,
     detach,
+    fill,
     frombuffer,
     is_complex,
     is_floating_point,
@@ -73,6 +87,7 @@ from .spellings import (
     range,
     real,
     scalar_tensor,
+    spmm,
     svd,
     to_dlpack,
     triangular_solve,

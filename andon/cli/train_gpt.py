@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 import andon
-from andon.core.errors import DataError, FileFormatError, StateError
+from andon.core.errors import ArgumentError, DataError, FileFormatError, StateError
 from andon.core.files import replacing
 from andon.data import TokenDataset, default_collate
 from andon.data.datasets import shakespeare
@@ -34,6 +35,10 @@ from andon.text import CharTokenizer
 from andon.train import TrainConfig, Trainer
 from andon.train.checkpoint import found
 
+OPTIMIZERS: dict[str, Callable[[GPT, float], Any]] = {
+    "muon": GPT.configure_muon,
+    "adamw": GPT.configure_optimizers,
+}
 HELD_OUT = 0.05  # the share of the text that is not trained on
 
 
@@ -63,6 +68,13 @@ class Settings:
             vocab_size, self.block_size, self.layers, self.heads, self.width, self.dropout
         )
 
+    def check(self, vocab_size: int) -> None:
+        """Raise if no run can have these settings."""
+        self.gpt(vocab_size)
+        self.training()
+        if self.optimizer not in OPTIMIZERS:
+            raise ArgumentError(f"no optimizer of that name: {self.optimizer}")
+
     def training(self) -> TrainConfig:
         return TrainConfig(
             max_steps=self.steps,
@@ -81,8 +93,7 @@ def start_run(settings: Settings, folder: Path | None) -> None:
     data = settings.data if settings.data == "shakespeare" else str(Path(settings.data).resolve())
     settings = replace(settings, data=data, sha256=sha256(text))
     chosen = folder or Path("runs") / time.strftime("gpt-%Y%m%d-%H%M%S")
-    if (chosen / "run.json").exists():
-        raise StateError(f"train: this folder holds a run already: pass --resume {chosen}")
+    check_free(chosen)
     run = Run(settings, chosen, text)
     chosen.mkdir(parents=True, exist_ok=True)
     record = {"settings": asdict(settings), "tokenizer": run.tokenizer.to_dict()}
@@ -93,13 +104,24 @@ def start_run(settings: Settings, folder: Path | None) -> None:
     run.train()
 
 
+def check_free(folder: Path) -> None:
+    """Raise if the folder holds a run, or anything that a run would write over."""
+    if (folder / "run.json").exists():
+        raise StateError(f"train: this folder holds a run already: pass --resume {folder}")
+    for name in ("checkpoints", "log.jsonl", "loss.png"):
+        if (folder / name).exists():
+            raise StateError(f"train: a run writes {name}, and there is one already: {folder}")
+
+
 def continue_run(folder: Path) -> None:
     """Go on with the run in `folder` from its newest checkpoint, or from the start."""
-    settings, _ = read_run(folder)
+    settings, tokenizer = read_run(folder)
     text = read_text(settings.data)
     if sha256(text) != settings.sha256:
         raise DataError(f"train: the text has changed since the run began: {settings.data}")
     run = Run(settings, folder, text)
+    if run.tokenizer.characters != tokenizer.characters:
+        raise FileFormatError(f"run: another vocabulary than the text's in run.json: {folder}")
     if found(folder):
         run.trainer.resume()
     run.console.print(f"resuming at step {run.trainer.step} of {settings.steps}")
@@ -114,7 +136,9 @@ def read_run(folder: Path) -> tuple[Settings, CharTokenizer]:
         for name, kind in get_type_hints(Settings).items():
             if not isinstance(getattr(settings, name), kind):
                 raise TypeError(f"{name} is no {kind}")
-        return settings, CharTokenizer.from_dict(record["tokenizer"])
+        tokenizer = CharTokenizer.from_dict(record["tokenizer"])
+        settings.check(tokenizer.vocab_size)
+        return settings, tokenizer
     except OSError:
         raise StateError(f"run: not a folder that `andon train` wrote: {folder}") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -183,11 +207,7 @@ class Run:
         self.held_out = TokenDataset(tokens[cut:], block)
         andon.manual_seed(settings.seed)
         self.model = GPT(settings.gpt(self.tokenizer.vocab_size))
-        optimizer = (
-            self.model.configure_muon(settings.learning_rate)
-            if settings.optimizer == "muon"
-            else self.model.configure_optimizers(settings.learning_rate)
-        )
+        optimizer = OPTIMIZERS[settings.optimizer](self.model, settings.learning_rate)
         data = TokenDataset(tokens[:cut], block)
         self.trainer = Trainer(self.model, data, settings.training(), optimizer, folder)
         self.trainer.add_callback("on_batch_end", self.show_progress)
@@ -220,7 +240,16 @@ class Run:
             raise SystemExit(130)
         self.console.print(f"done; more text with: andon generate {self.folder}")
 
+    def check_finite(self, *numbers: float) -> None:
+        """Raise if training has diverged, before a checkpoint is written of what it left."""
+        if not all(map(math.isfinite, numbers)):
+            raise StateError(
+                f"train: diverged at step {self.trainer.step}, earlier checkpoints are whole; try "
+                f"a smaller --learning-rate: {self.settings.learning_rate}"
+            )
+
     def show_progress(self, trainer: Trainer) -> None:
+        self.check_finite(trainer.loss, trainer.grad_norm)
         self.recent.append(trainer.loss)
         tokens = trainer.step * self.settings.batch_size * self.settings.block_size
         self.progress.update(
@@ -239,6 +268,7 @@ class Run:
             return
         self.model.eval()
         val_loss = self.held_out_loss()
+        self.check_finite(val_loss)
         trainer.log.write(step=trainer.step, val_loss=val_loss)
         prompt = andon.tensor([self.tokenizer.encode(opening(self.tokenizer))])
         generator = andon.Generator().manual_seed(trainer.step)

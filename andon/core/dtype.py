@@ -22,6 +22,7 @@ class DType:
     """One element type: `name`, the NumPy dtype `numpy`, and its promotion `category`."""
 
     __slots__ = ("category", "name", "numpy")
+    package = "andon"  # what reprs begin with; "torch" in programs that say `import torch`
 
     def __init__(self, name: str, numpy: Any, category: str):
         self.name = name
@@ -46,7 +47,7 @@ class DType:
         return self.name not in ("bool", "uint8")
 
     def __repr__(self) -> str:
-        return f"andon.{self.name}"
+        return f"{self.package}.{self.name}"
 
     def __reduce__(self) -> tuple:
         return dtype, (self.name,)  # unpickles to the one instance, so `is` keeps working
@@ -165,7 +166,7 @@ def _level(x: Any) -> tuple[int, DType]:
 
 
 class finfo:
-    """Limits of a floating dtype: bits, eps, max, min, tiny."""
+    """Limits of a floating dtype: bits, eps, max, min, tiny, resolution."""
 
     def __init__(self, of: Any = None):
         self.dtype = dtype(of) if of is not None else _default[0]
@@ -175,6 +176,12 @@ class finfo:
         self.bits = info.bits
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
+        self.resolution = float(info.resolution)  # what decimal digits can tell apart
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        limits = ", ".join(f"{name}={getattr(self, name):g}" for name in names)
+        return f"finfo({limits}, dtype={self.dtype.name})"
 
 
 class iinfo:
@@ -186,6 +193,9 @@ class iinfo:
             raise DTypeError(f"iinfo: only integer dtypes: {self.dtype}")
         info = np.iinfo(self.dtype.numpy)
         self.bits, self.max, self.min = info.bits, int(info.max), int(info.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype.name})"
 
 
 def can_cast(source: Any, target: Any) -> bool:

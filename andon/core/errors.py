@@ -4,6 +4,7 @@
     ├── ShapeError        sizes or dims that do not fit                  (a ValueError)
     ├── ArgumentError     an option out of its range or choices          (a ValueError)
     ├── DTypeError        a dtype an operation is not defined for        (a TypeError)
+    ├── DivisionError     an integer divided by zero                     (a ZeroDivisionError)
     ├── DeviceError       a device that is absent, or operands apart     (a RuntimeError)
     ├── CompileError      a kernel that did not compile                  (a RuntimeError)
     ├── IndexingError     an index out of range or of the wrong kind     (an IndexError)
@@ -34,6 +35,10 @@ class ArgumentError(AndonError, ValueError, RuntimeError):
 
 class DTypeError(AndonError, TypeError, RuntimeError):
     """A dtype that the operation is not defined for."""
+
+
+class DivisionError(AndonError, ZeroDivisionError, RuntimeError):
+    """An integer divided by zero. Floats become inf or NaN."""
 
 
 class DeviceError(AndonError, RuntimeError):
@@ -74,3 +79,20 @@ class FileFormatError(AndonError, ValueError):
 
 class MissingNameError(AndonError, AttributeError):
     """A name of PyTorch's that andon does not have."""
+
+
+TRANSLATED = {
+    ZeroDivisionError: DivisionError,
+    IndexError: IndexingError,
+    ValueError: ShapeError,
+    TypeError: DTypeError,
+    AttributeError: DTypeError,
+    OverflowError: DTypeError,
+}
+
+
+def translated(error: Exception, op: str, given: str) -> AndonError:
+    """An error of the tree in the place of Python's or NumPy's own, which names no op."""
+    kind = next(ours for theirs, ours in TRANSLATED.items() if isinstance(error, theirs))
+    what = "expects tensors" if isinstance(error, AttributeError) else error
+    return kind(f"{op}: {what}: {given}")

@@ -25,6 +25,7 @@ PathLike = str | os.PathLike[str]
 def replacing(path: PathLike, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     """Yield a file that takes the place of `path` if the block succeeds.
 
+    Raises: OSError that names `path`, also where the system's own does not (a full disk).
     `mode` is "wb" or "w"; `options` go to `open` (encoding, newline). The file's `name` is the
     temporary path, for libraries that want a path to write to. A new file gets the permissions
     of the umask, a replaced one keeps those it had; a symbolic link stays and its target is
@@ -47,9 +48,11 @@ def replacing(path: PathLike, mode: str = "wb", **options: Any) -> Iterator[IO[A
             yield file
             _flush_to_disk(file)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            error.filename = os.fspath(path)
         raise
     _sync_directory(os.path.dirname(target))
 

@@ -17,14 +17,16 @@ from contextlib import contextmanager
 from functools import update_wrapper, wraps
 from itertools import count
 from operator import attrgetter
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .dtype import DType, dtype, dtype_of_number, result_type
+from .errors import TRANSLATED, AndonError, translated
 from .spec import Spec, broadcast_shapes
 
+UNEXPLAINED = tuple(TRANSLATED)
 Interpreter = Callable[["Op", tuple, dict], Any]
 
 
@@ -134,8 +136,15 @@ class Op:
     def __call__(self, *args, **kwargs):
         if "out" in kwargs:
             return kwargs.pop("out").hold(self(*args, **kwargs))
+        if kwargs and not OPERANDS.keys().isdisjoint(kwargs):
+            kwargs = in_own_names(self.call or self.reference, kwargs)
         if self.call is not None:
-            return self.call(*args, **kwargs)
+            try:
+                return self.call(*args, **kwargs)
+            except AndonError:
+                raise
+            except UNEXPLAINED as error:
+                raise translated(error, self.name, described(args, kwargs)) from error
         if kwargs:  # operands may be given by keyword too
             rest = self.operands[len(args) :]
             args += tuple(kwargs.pop(name) for name in rest if name in kwargs)
@@ -182,6 +191,54 @@ class Op:
 
     def __repr__(self) -> str:
         return self.name
+
+
+# PyTorch's names of operands: what they may be called in the signatures here
+OPERANDS = {"input": ("x", "a", "A", "s"), "other": ("b", "q")}
+
+
+def in_own_names(function: Callable, kwargs: dict) -> dict:
+    """Keywords with PyTorch's names of operands replaced by those that `function` has."""
+    own = operand_names(function)
+
+    def name(given: str) -> str:
+        known = () if given in own else OPERANDS.get(given, ())
+        return next((n for n in known if n in own), given)
+
+    return {name(given): value for given, value in kwargs.items()}
+
+
+def described(args: tuple, kwargs: dict) -> str:
+    """What was given, for a message: the specs of tensors, the types of anything else."""
+    given = (*args, *kwargs.values())
+    specs = (getattr(x, "spec", None) for x in given)
+    return ", ".join(
+        str(spec) if isinstance(spec, Spec) else type(x).__name__
+        for x, spec in zip(given, specs, strict=True)
+    )
+
+
+def guarded(function: Callable) -> Callable:
+    """A composite whose failures are errors of the tree, as those of ops are."""
+
+    @wraps(function)
+    def call(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except AndonError:
+            raise
+        except UNEXPLAINED as error:
+            raise translated(error, function.__name__, described(args, kwargs)) from error
+
+    return call
+
+
+def guard(namespace: dict) -> None:
+    """Guard the functions that a module offers; from then on they are that module's own."""
+    for name, value in namespace.items():
+        if isinstance(value, FunctionType) and not name.startswith("_"):
+            namespace[name] = guarded(value)
+            namespace[name].__module__ = namespace["__name__"]  # where pickle looks for it
 
 
 def operand_names(function: Callable) -> tuple[str, ...]:
@@ -283,13 +340,11 @@ def to_common_dtype(inputs: Sequence) -> Sequence:
 
 
 def to_floating(inputs: Sequence) -> Sequence:
-    """As `to_common_dtype`, and integers become the default floating dtype."""
-    if len(inputs) > 1:
-        inputs = to_common_dtype(inputs)
+    """As `to_common_dtype`, and integers become floats: numbers beside them do not wrap first."""
     for x in inputs:
         if hasattr(x, "dtype") and x.dtype.kind not in "fV":
             return cast_all(inputs, result_type(*inputs, 1.0))
-    return inputs
+    return to_common_dtype(inputs) if len(inputs) > 1 else inputs
 
 
 def cast_all(inputs: Sequence, common: DType) -> Sequence:

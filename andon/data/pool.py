@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -62,7 +63,11 @@ class WorkerPool:
         with theirs, warnings.catch_warnings():
             # Python warns of fork in a process with threads, such as those of a BLAS at rest
             warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
+            try:
+                process.start()
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                what = "what workers are given must be picklable where they are not forked"
+                raise DataError(f"DataLoader: {what}: {error}") from error
         self.processes.append(process)
 
     @property

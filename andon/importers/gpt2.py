@@ -63,7 +63,9 @@ def read_config(path: Path) -> dict[str, Any]:
         sizes = {ours: operator.index(given[theirs]) for ours, theirs in SIZES.items()}
         other = {k: given[k] for k, usual in FIXED.items() if given.get(k, usual) != usual}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FileFormatError(f"GPT-2: no configuration of one: {path}: {error!r}") from None
+        raise FileFormatError(
+            f"GPT-2: no configuration of one: {path}: {type(error).__name__}: {error}"
+        ) from None
     if other:
         raise FileFormatError(f"GPT-2: settings of another model: {path}: {other}")
     return {**sizes, "tied": bool(given.get("tie_word_embeddings", True))}

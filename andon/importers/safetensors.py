@@ -2,7 +2,7 @@
 
 `load(path)` and `save(arrays, path)` read and write one file, `load_sharded(directory)` the
 several that Hugging Face splits a large model into. Rests on the official `safetensors`, which
-checks the header; what it leaves to its callers (layouts, dtypes, atomic writes) is done here.
+checks the header of what is read; layouts, dtypes and writing are done here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from andon.core.errors import DTypeError, FileFormatError, StateError
 from andon.core.files import replacing
@@ -41,6 +40,7 @@ DTYPES = {
     "U8": np.dtype(np.uint8),
     "BOOL": np.dtype(np.bool_),
 }
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
@@ -73,11 +73,11 @@ def save(
     if not all(isinstance(word, str) for pair in strings.items() for word in pair):
         raise StateError(f"safetensors: metadata that does not map strings to strings: {strings}")
     packed = {name: _packed(name, array) for name, array in arrays.items()}
+    ordered = sorted(packed.items(), key=lambda item: (-item[1].itemsize, item[0]))
     with replacing(path) as file:
-        try:
-            save_file(packed, file.name, strings or None)
-        except SafetensorError as error:  # a full disk, say
-            raise OSError(f"safetensors: {error}: {path}") from None
+        file.write(_header(ordered, strings))
+        for _, array in ordered:
+            file.write(array.reshape(-1).view(np.uint8))
 
 
 def load_sharded(directory: PathLike) -> dict[str, np.ndarray]:
@@ -139,8 +139,29 @@ def _array(file: Any, name: str) -> np.ndarray:
     return array.view(np.uint8) != 0 if kind == "BOOL" else array
 
 
+def _header(arrays: list[tuple[str, np.ndarray]], strings: dict[str, str]) -> bytes:
+    """The length in eight bytes, then JSON that says where each array lies, filled up to eight.
+
+    The widest dtypes come first, so every array begins at a multiple of its own width. The
+    library's writer is not used: it puts a file of its own in the place of the one that it is
+    given, readable by the owner alone, and what is then flushed to disk is another file.
+    """
+    entries: dict[str, Any] = {"__metadata__": strings} if strings else {}
+    end = 0
+    for name, array in arrays:
+        begin, end = end, end + array.nbytes
+        place = {"shape": array.shape, "data_offsets": (begin, end)}
+        entries[name] = {"dtype": NAMES[array.dtype], **place}
+    try:
+        text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise StateError(f"safetensors: a name that is not Unicode: {error.object!r:.99}") from None
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
 def _packed(name: object, value: ArrayLike) -> np.ndarray:
-    """The array as the library must be given it: it writes whatever memory follows the pointer."""
+    """The array as the file has it: in C order, in the machine's byte order, which is little."""
     if not isinstance(name, str) or name == "__metadata__":
         raise StateError(f"safetensors: not a name for a tensor: {name!r}")
     array = np.asarray(value)

@@ -21,7 +21,7 @@ from typing import Any
 
 import andon
 from andon import Tensor, nn, optim
-from andon.core.errors import ShapeError, StateError
+from andon.core.errors import ArgumentError, ShapeError
 from andon.importers import gpt2
 from andon.nn import functional as F
 
@@ -64,7 +64,9 @@ class GPTConfig:
         48
         """
         if name not in PRESETS:
-            raise StateError(f"GPT: no preset of that name; there are {', '.join(PRESETS)}: {name}")
+            raise ArgumentError(
+                f"GPT: no preset of that name; there are {', '.join(PRESETS)}: {name}"
+            )
         return cls(vocab_size, block_size, *PRESETS[name], **options)
 
 

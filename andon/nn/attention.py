@@ -1,12 +1,15 @@
-"""Multi-head attention as a layer."""
+"""Multi-head attention as a layer, and the choice of how attention is computed."""
 
 from __future__ import annotations
 
+import enum
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..core.dtype import bool_
-from ..core.errors import ShapeError
+from ..core.errors import DTypeError, ShapeError
 from ..ops.join import cat
 from ..tensor.creation import empty, ones, zeros
 from ..tensor.tensor import Tensor
@@ -199,3 +202,24 @@ def zeros_at_end(x: Tensor) -> Tensor:
 def open_at_end(mask: Tensor, more: int) -> Tensor:
     """The mask with `more` further keys, which all may attend to."""
     return F.pad(mask, (0, more)) if more else mask
+
+
+class SDPBackend(enum.Enum):
+    """PyTorch's implementations of `scaled_dot_product_attention`; andon has one."""
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+    OVERRIDEABLE = 4
+
+
+@contextmanager
+def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
+    """A block in which attention is computed as always, whatever is chosen."""
+    chosen = backends if isinstance(backends, (list, tuple)) else [backends]
+    for backend in chosen:
+        if not isinstance(backend, SDPBackend):
+            raise DTypeError(f"sdpa_kernel: not an SDPBackend: {backend!r}")
+    yield

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..core.op import guard as _guard
 from ..ops import activation, gated
 from ..ops.activation import (
     glu,
@@ -177,3 +178,6 @@ def hardtanh(
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value."""
     return applied(activation.threshold, input, inplace, threshold, value)
+
+
+_guard(globals())

@@ -129,12 +129,16 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> 
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
 
 
-def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    """σ = gain / √fan, for either Kaiming initialiser."""
+def fan(tensor: Tensor, mode: str) -> int:
+    """The one of the fans that `mode` names."""
     if mode not in ("fan_in", "fan_out"):
         raise ArgumentError(f"kaiming: mode must be 'fan_in' or 'fan_out': {mode!r}")
-    fan = fans(tensor)[mode == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    return fans(tensor)[mode == "fan_out"]
+
+
+def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    """σ = gain / √fan, for either Kaiming initialiser."""
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan(tensor, mode))
 
 
 def kaiming_uniform_(

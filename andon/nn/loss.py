@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import ArgumentError
+from ..ops.keywords import reduction_of
 from ..tensor.tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -25,10 +26,7 @@ class Loss(Module):
             raise ArgumentError(
                 f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none': {reduction!r}"
             )
-        if size_average is not None or reduce is not None:
-            reduction = "mean" if size_average in (None, True) else "sum"
-            reduction = "none" if reduce is False else reduction
-        self.reduction = reduction
+        self.reduction = reduction_of(size_average, reduce, reduction)
 
 
 class WeightedLoss(Loss):

@@ -302,11 +302,11 @@ class Module(Hooks, State):
                 self._buffers[name] = convert(buffer)
         return self
 
-    def apply(self: Self, function: Callable[[Module], Any]) -> Self:
-        """Call `function` on every module below, children first, and on this one."""
+    def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every module below, children first, and on this one."""
         for child in self.children():
-            child.apply(function)
-        function(self)
+            child.apply(fn)
+        fn(self)
         return self
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:

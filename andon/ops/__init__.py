@@ -1,5 +1,7 @@
 """Every op, by the name that PyTorch gives it. A module per family; a stanza per op."""
 
+from ..core.op import guard as _guard
+
 # activation
 from .activation import (
     celu,
@@ -383,4 +385,6 @@ from .vector_norm import dist, norm  # after `.norm`, whose name the function ta
 from .windows import as_strided
 
 # What `from andon.ops import *` gives: ops and composites, not the modules they are in
-__all__ = [name for name, value in globals().items() if callable(value)]
+__all__ = [name for name, value in globals().items() if callable(value) and name != "_guard"]
+
+_guard(globals())

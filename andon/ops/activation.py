@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.errors import ShapeError
+from ..core.dtype import dtype as as_dtype
+from ..core.errors import ArgumentError, ShapeError
 from ..core.op import elementwise, to_floating
 from ..core.spec import normal_dim
 from .elementwise import rounded_once, sigmoid, tanh
@@ -78,6 +79,8 @@ def hardtanh(x, *, min_val, max_val):
 
 @hardtanh.signature
 def hardtanh_call(x, min_val=-1.0, max_val=1.0):
+    if not as_dtype(x.dtype).is_floating_point:
+        min_val, max_val = int(min_val), int(max_val)
     return hardtanh.apply(x, min_val=min_val, max_val=max_val)
 
 
@@ -169,6 +172,8 @@ def elu_call(x, alpha=1.0, scale=1.0, input_scale=1.0):
 
 def celu(x, alpha=1.0):
     """x where x > 0, else alpha (exp(x / alpha) - 1): an `elu` that is smooth for any alpha."""
+    if alpha == 0:
+        raise ArgumentError(f"celu: alpha must not be 0: {alpha}")
     return elu(x, alpha, 1.0, 1.0 / alpha)
 
 

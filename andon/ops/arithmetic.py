@@ -11,9 +11,11 @@ import math
 import numpy as np
 
 from ..core.dtype import float64
-from ..core.errors import ArgumentError, DTypeError
-from ..core.op import elementwise, to_floating
+from ..core.errors import ArgumentError, DivisionError, DTypeError
+from ..core.op import elementwise, to_common_dtype, to_floating
+from ..core.spec import spec_of
 from .elementwise import exp, exp2, log
+from .index import nothing
 from .logic import eq, ge, logical_and, refuses, where
 from .movement import cast
 
@@ -121,14 +123,14 @@ def div_call(a, b, *, rounding_mode=None):
     raise ArgumentError(f"div: rounding_mode must be None, 'floor' or 'trunc': {rounding_mode!r}")
 
 
-@elementwise(c="floor({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))
+@elementwise(c="floor({0} / {1})", grad=(nothing, nothing))
 def floor_divide(a, b):
     """⌊a / b⌋. An integer division by zero raises."""
     check_divisor(a, b, "floor_divide")
     return np.floor_divide(a, b)
 
 
-@elementwise(c="trunc({0} / {1})", grad=(lambda g: g * 0.0, lambda g: g * 0.0))
+@elementwise(c="trunc({0} / {1})", grad=(nothing, nothing))
 def trunc_divide(a, b):
     """a / b rounded toward zero; `div` with rounding_mode="trunc"."""
     check_divisor(a, b, "trunc_divide")
@@ -163,7 +165,7 @@ def check_divisor(a, b, name: str) -> None:
     if kind == "b":
         raise DTypeError(f"{name}: not defined for booleans")
     if kind in "iu" and not np.all(b):
-        raise ZeroDivisionError(f"{name}: integer division by zero")
+        raise DivisionError(f"{name}: integer division by zero: {spec_of(a)}, {spec_of(b)}")
 
 
 @refuses("floating", "defined for integers only")
@@ -183,21 +185,33 @@ def lcm(a, b):
 # Powers
 
 
+def power_operands(inputs):
+    """As `to_common_dtype`; a negative exponent would wrap beside unsigned integers."""
+    x, exponent = inputs
+    whole = hasattr(x, "dtype") and x.dtype.kind in "iu"
+    if whole and type(exponent) is int and exponent < 0:
+        raise DTypeError(f"pow: not an integer power of an integer: exponent {exponent}")
+    return to_common_dtype(inputs)
+
+
 @elementwise(
     c="pow({0}, {1})",
     grad=(
         lambda g, x, exponent: power_gradient(g, x, exponent),
         lambda g, y, x, exponent: where(both_zero(x, exponent), 0.0, g * (y * natural_log(x))),
     ),
+    promote=power_operands,
 )
 def pow(x, exponent):
     """x to the power `exponent`.
 
-    Raises: DTypeError for integers to negative powers, and for booleans to booleans.
+    Raises: DTypeError for integers to negative powers, and for booleans to tensors of them.
     """
     if type(exponent) in (int, float) and exponent in SHORT_CUTS and x.dtype.kind in "fV":
         return SHORT_CUTS[exponent](x)
     kind = np.result_type(x, exponent).kind
+    if kind == "b" and type(exponent) is bool:
+        return np.logical_or(x, not exponent)
     if kind == "b" or (kind in "iu" and np.any(np.less(exponent, 0))):
         raise DTypeError(f"pow: not an integer power of an integer: exponent {exponent}")
     return np.power(x, exponent)
@@ -217,7 +231,7 @@ def power_gradient(g, x, n):
     if isinstance(n, (int, float)):
         if n == 2:
             return g * (x * 2)
-        return g * (pow(x, n - 1) * n) if n != 0 else g * 0.0
+        return g * (pow(x, n - 1) * n) if n != 0 else nothing(g)
     return where(eq(n, 0), 0.0, g * (n * pow(x, n - 1)))
 
 
@@ -290,7 +304,7 @@ def logaddexp2(a, b):
     return np.logaddexp2(a, b)
 
 
-@elementwise(c="nextafter({0}, {1})", grad=(lambda g: g, lambda g: g * 0.0))
+@elementwise(c="nextafter({0}, {1})", grad=(lambda g: g, nothing))
 def nextafter(a, b):
     """The number next to a that its dtype has, in the direction of b."""
     return np.nextafter(a, b)

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from ..core.dtype import dtype as as_dtype
+from ..core.errors import DivisionError
 from ..core.op import op
 from ..core.spec import Spec
 from .arithmetic import pow
@@ -141,7 +142,7 @@ def means(n, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divi
     sums = sum_pool.apply(batched(x, n), **window)
     if divisor_override is not None:
         if divisor_override == 0:
-            raise ZeroDivisionError(f"{name}: divisor_override must not be 0")
+            raise DivisionError(f"{name}: divisor_override must not be 0: {divisor_override}")
         return like_input(sums / float(divisor_override), x, n)
     limits = per_dim(padding, n, name, least=0) if count_include_pad else (0,) * n
     counts = window_sizes(tuple(x.shape[-n:]), tuple(sums.shape[2:]), limits, **window)

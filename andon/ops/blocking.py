@@ -29,10 +29,13 @@ def widened(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32) if x.dtype.itemsize < 4 else x
 
 
-def as_matrix(x: np.ndarray, columns: int) -> np.ndarray:
-    """x as rows of `columns` elements, contiguous and no narrower than float32."""
+def as_matrix(x: np.ndarray, columns: int, rows: int = 0) -> np.ndarray:
+    """x as rows of `columns` elements, contiguous and no narrower than float32.
+
+    How many `rows` there are of no columns, the elements do not tell.
+    """
     x = np.ascontiguousarray(widened(x))
-    return x.reshape(x.size // columns if columns else 0, columns)
+    return x.reshape(x.size // columns if columns else rows, columns)
 
 
 def along(kernel: Callable, dim: int, *arrays: np.ndarray) -> np.ndarray:

@@ -74,7 +74,8 @@ def wanted_parts(op, name, x, return_inverse, return_counts, dim):
 @op
 def isin(elements, test_elements, *, invert):
     """Whether each of `elements` is one of `test_elements`; or is not, if `invert`."""
-    return np.isin(elements, test_elements, invert=invert)
+    operands = (sortable(np.asarray(x)) for x in (elements, test_elements))
+    return np.isin(*operands, invert=invert)
 
 
 @isin.signature
@@ -166,7 +167,7 @@ def histogram(x, edges, weight, *, bins, limits, density):
 
 
 @histogram.signature
-def histogram_call(x, bins, *, range=None, weight=None, density=False):
+def histogram_call(x, bins=100, *, range=None, weight=None, density=False):
     if not as_dtype(x.dtype).is_floating_point:
         raise DTypeError(f"histogram: floats expected: {spec_of(x)}")
     limits = None if range is None else (float(range[0]), float(range[1]))

@@ -16,6 +16,7 @@ from ..core.op import op
 from ..core.spec import Spec
 from .blocking import as_matrix, blocks
 from .gather_scatter import gather
+from .keywords import old_reductions
 from .logic import eq, ne, where
 from .loss import check_same_shape, reduced
 from .movement import permute, reshape
@@ -111,8 +112,9 @@ def cross_entropy_backward_spec(g, x, target, lse, *, ignore_index):
 
 
 @cross_entropy.signature
+@old_reductions(3, "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
 def cross_entropy_call(
-    input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
+    input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"cross_entropy: label_smoothing is not in [0, 1]: {label_smoothing}")
@@ -197,7 +199,8 @@ def cross_entropy_of_probabilities(x, target, weight, reduction, label_smoothing
     return reduced(loss, reduction, "cross_entropy")
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+@old_reductions(3, "size_average", "ignore_index", "reduce", "reduction")
+def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """-weight[target] input[target]: cross-entropy of log-probabilities.
 
     Shapes: input (N, V, ...), target (N, ...); or (V,), ().

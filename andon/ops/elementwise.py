@@ -16,6 +16,7 @@ from ..core.dtype import bool_, int64
 from ..core.errors import DTypeError
 from ..core.op import elementwise, to_floating
 from ..core.spec import Spec
+from .index import nothing
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -218,19 +219,19 @@ def sigmoid(x):
 # Rounding. Flat between the steps, so all gradients but that of `frac` are 0
 
 
-@elementwise(c="floor({0})", grad=lambda g: g * 0.0)
+@elementwise(c="floor({0})", grad=nothing)
 def floor(x):
     """The largest integer ≤ x."""
     return np.floor(x)
 
 
-@elementwise(c="ceil({0})", grad=lambda g: g * 0.0)
+@elementwise(c="ceil({0})", grad=nothing)
 def ceil(x):
     """The smallest integer ≥ x."""
     return np.ceil(x)
 
 
-@elementwise(c="trunc({0})", grad=lambda g: g * 0.0)
+@elementwise(c="trunc({0})", grad=nothing)
 def trunc(x):
     """x without its fraction: rounded toward 0."""
     return np.trunc(x)
@@ -242,7 +243,7 @@ def frac(x):
     return x - np.trunc(x)
 
 
-@elementwise(c="(rint({0} * 1e{decimals}) / 1e{decimals})", grad=lambda g: g * 0.0)
+@elementwise(c="(rint({0} * 1e{decimals}) / 1e{decimals})", grad=nothing)
 def round(x, *, decimals):
     """x to the nearest multiple of 10^-decimals; what lies halfway goes to the even one."""
     if x.dtype.kind in "biu" and decimals != 0:

@@ -12,6 +12,7 @@ from ..core.dtype import dtype as as_dtype
 from ..core.dtype import finfo
 from ..core.errors import DTypeError
 from ..core.op import elementwise, to_floating
+from .index import nothing
 from .logic import eq, ge, gt, isfinite, isnan, le, logical_or, lt, where
 
 # Signs
@@ -23,7 +24,7 @@ def abs(x):
     return np.abs(x)
 
 
-@elementwise(c="(({0} > 0) - ({0} < 0))", grad=lambda g: g * 0.0)
+@elementwise(c="(({0} > 0) - ({0} < 0))", grad=nothing)
 def sign(x):
     """-1, 0 or 1, and 0 for NaN. Flat, so its gradient is 0."""
     if x.dtype.kind == "b":
@@ -35,7 +36,7 @@ def sign(x):
 
 @elementwise(
     c="copysign({0}, {1})",
-    grad=(lambda g, y, a: g * (sign(a) * sign(y)), lambda g: g * 0.0),
+    grad=(lambda g, y, a: g * (sign(a) * sign(y)), nothing),
     promote=to_floating,
 )
 def copysign(a, b):
@@ -56,6 +57,8 @@ def heaviside(x, values):
 def nan_to_num(x, *, nan, posinf, neginf):
     """x with numbers in place of NaN, ∞ and -∞."""
     y = x.copy()
+    if x.dtype.kind in "iub":
+        return y
     for test, number in (np.isnan, nan), (np.isposinf, posinf), (np.isneginf, neginf):
         np.copyto(y, number, where=test(x), casting="unsafe")
     return y
@@ -162,5 +165,7 @@ def clamp(x, min=None, max=None):
     """
     if min is None and max is None:
         raise DTypeError("clamp: at least one of min and max must be given: both are None")
+    if {type(min), type(max)} == {int, float}:  # an int alone would wrap in an unsigned dtype
+        min, max = float(min), float(max)
     x = x if min is None else clamp_min(x, min)
     return x if max is None else clamp_max(x, max)

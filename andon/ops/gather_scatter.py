@@ -14,7 +14,7 @@ from ..core.spec import Spec, broadcast_shapes, normal_dim
 from .arithmetic import floor_divide
 from .index import getitem, place, put, split_index, take, view, zeros
 from .logic import eq, where
-from .movement import expand, movedim, reshape
+from .movement import cast, expand, movedim, reshape
 
 
 @op
@@ -223,7 +223,10 @@ def product_of_others(x, index, src, at, dim):
 
 def index_select(x, dim, index):
     """The slices of x along `dim` that the 1-D tensor `index` lists."""
-    return take.apply(x, index_1d(index, "index_select"), dims=(normal_dim(dim, x.ndim),))
+    index, dim = index_1d(index, "index_select"), normal_dim(dim, x.ndim, "index_select")
+    if not x.ndim:
+        return reshape.apply(take.apply(reshape.apply(x, shape=(1,)), index, dims=(0,)), shape=())
+    return take.apply(x, index, dims=(dim,))
 
 
 def index_1d(index, name):
@@ -298,11 +301,15 @@ def take_flat(x, index):
 
 
 def masked_fill(x, mask, value):
-    """x with `value` where the mask holds."""
+    """x with `value`, in the dtype of x, where the mask holds."""
     if as_dtype(mask.dtype).name != "bool":
         raise DTypeError(f"masked_fill: the mask must be boolean: {as_dtype(mask.dtype)}")
     if not isinstance(value, (int, float, bool)) and value.ndim:
         raise ShapeError(f"masked_fill: the value must be a number: {list(value.shape)}")
+    if hasattr(value, "ndim"):
+        value = cast.apply(value, dtype=as_dtype(x.dtype))
+    elif not as_dtype(x.dtype).is_floating_point:
+        value = bool(value) if as_dtype(x.dtype).name == "bool" else int(value)
     return where(mask, value, x)
 
 
@@ -334,8 +341,11 @@ def nonzero(x):
 
 @nonzero.signature
 def nonzero_call(x, *, as_tuple=False):
+    if not as_tuple:
+        return nonzero.apply(x)
+    x = x if x.ndim else reshape.apply(x, shape=(1,))
     found = nonzero.apply(x)
-    return tuple(found[:, d] for d in range(x.ndim)) if as_tuple else found
+    return tuple(found[:, d] for d in range(x.ndim))
 
 
 @nonzero.spec
@@ -343,7 +353,9 @@ def nonzero_spec(x):
     raise GraphError(f"nonzero: the size of the result depends on the data: {x}")
 
 
-argwhere = nonzero.apply
+def argwhere(x):
+    """The indices of all elements that are not 0, one per row."""
+    return nonzero.apply(x)
 
 
 # Parts written to a copy

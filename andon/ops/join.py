@@ -12,7 +12,7 @@ import numpy as np
 from ..core.dtype import promote_types
 from ..core.errors import DTypeError, IndexingError, ShapeError
 from ..core.op import op, to_common_dtype
-from ..core.spec import Spec, normal_dim
+from ..core.spec import Spec, normal_dim, spec_of
 from .index import view as index_view
 from .index import zeros
 from .keywords import numpy_keywords
@@ -91,8 +91,9 @@ def split(x, *, sizes, dim):
 
 @split.signature
 @numpy_keywords
-def split_call(x, split_size, dim=0):
+def split_call(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
     """Parts of `split_size` (the last may be smaller), or of the sizes that it lists."""
+    x, split_size = tensor, split_size_or_sections if split_size is None else split_size
     dim = split_dim(x, dim, "split")
     n = x.shape[dim]
     if isinstance(split_size, (list, tuple)):
@@ -265,15 +266,24 @@ def column_stack(tensors):
 
 
 def hsplit(x, indices_or_sections):
-    """`tensor_split` along dim 1, or dim 0 of a vector."""
-    return tensor_split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
+    """`tensor_split` along dim 1, or dim 0 of a vector; into equal parts."""
+    return equal_split("hsplit", x, indices_or_sections, 0 if x.ndim == 1 else 1, 1)
 
 
 def vsplit(x, indices_or_sections):
-    """`tensor_split` along dim 0."""
-    return tensor_split(x, indices_or_sections, 0)
+    """`tensor_split` along dim 0, into equal parts."""
+    return equal_split("vsplit", x, indices_or_sections, 0, 2)
 
 
 def dsplit(x, indices_or_sections):
-    """`tensor_split` along dim 2."""
-    return tensor_split(x, indices_or_sections, 2)
+    """`tensor_split` along dim 2, into equal parts."""
+    return equal_split("dsplit", x, indices_or_sections, 2, 3)
+
+
+def equal_split(name, x, parts, dim, least):
+    """As `tensor_split`, of an x with `least` dims or more that divides into `parts`."""
+    if x.ndim < least:
+        raise ShapeError(f"{name}: {least} dims or more expected: {spec_of(x)}")
+    if isinstance(parts, int) and (parts < 1 or x.shape[dim] % parts):
+        raise ShapeError(f"{name}: dim {dim} does not divide into {parts} parts: {spec_of(x)}")
+    return tensor_split(x, parts, dim)

@@ -1,4 +1,4 @@
-"""What is common to PyTorch's signatures: NumPy's keywords, and tensors without dims."""
+"""What is common to PyTorch's signatures: old keywords and NumPy's, and tensors without dims."""
 
 from __future__ import annotations
 
@@ -21,6 +21,38 @@ def numpy_keywords(call: Callable) -> Callable:
         return call(*args, **kwargs)
 
     return renamed
+
+
+def reduction_of(size_average, reduce, reduction):
+    """The reduction that PyTorch's old pair of options means, where either is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
+
+
+def old_reductions(place: int, *names: str) -> Callable:
+    """Decorator: a loss also takes `size_average` and `reduce`, as it did before `reduction`.
+
+    They stand at `place` among the arguments, followed by what else `names` lists.
+    """
+    names = names or ("size_average", "reduce", "reduction")
+
+    def decorate(call: Callable) -> Callable:
+        @functools.wraps(call)
+        def loss(*args, **kwargs):
+            if len(args) > place:
+                kwargs.update(zip(names, args[place:], strict=False))
+                args = args[:place]
+            if "size_average" in kwargs or "reduce" in kwargs:
+                old = kwargs.pop("size_average", None), kwargs.pop("reduce", None)
+                kwargs["reduction"] = reduction_of(*old, kwargs.get("reduction", "mean"))
+            return call(*args, **kwargs)
+
+        return loss
+
+    return decorate
 
 
 def scalars_as_vectors(call: Callable) -> Callable:

@@ -139,15 +139,15 @@ def select_at(x, indices, dim, keepdim=True):
 
 
 @numpy_keywords
-def max(x, dim=None, keepdim=False):
+def max(x, dim=None, keepdim=False, *, other=None):
     """The largest of all elements; along a dim, with its index; or the larger of two tensors."""
-    return extreme(x, dim, keepdim, amax, argmax, maximum)
+    return extreme(x, dim if other is None else other, keepdim, amax, argmax, maximum)
 
 
 @numpy_keywords
-def min(x, dim=None, keepdim=False):
+def min(x, dim=None, keepdim=False, *, other=None):
     """The smallest of all elements; along a dim, with its index; or the smaller of two tensors."""
-    return extreme(x, dim, keepdim, amin, argmin, minimum)
+    return extreme(x, dim if other is None else other, keepdim, amin, argmin, minimum)
 
 
 def extreme(x, dim, keepdim, of_all, index, of_two):

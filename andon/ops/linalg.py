@@ -255,6 +255,7 @@ def tensordot(a, b, dims=2):
     """Σ a b over the dims paired by `dims`: (dims of a, dims of b), or how many to pair of the
     last of a with the first of b."""
     of_a, of_b = paired_dims(a, b, dims)
+    a, b = matched(a, of_a, b, of_b), matched(b, of_b, a, of_a)
     kept_a = tuple(d for d in range(a.ndim) if d not in of_a)
     kept_b = tuple(d for d in range(b.ndim) if d not in of_b)
     shape = tuple(a.shape[d] for d in kept_a) + tuple(b.shape[d] for d in kept_b)
@@ -271,15 +272,24 @@ def paired_dims(a, b, dims) -> tuple:
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise ShapeError(f"tensordot: cannot pair {dims} dims: {spec_of(a)} and {spec_of(b)}")
-        return tuple(range(a.ndim - dims, a.ndim)), tuple(range(dims))
-    of_a, of_b = dims
+        of_a, of_b = tuple(range(a.ndim - dims, a.ndim)), tuple(range(dims))
+    else:
+        of_a, of_b = dims
     of_a, of_b = normal_dims(of_a, a.ndim, "tensordot"), normal_dims(of_b, b.ndim, "tensordot")
-    if [a.shape[d] for d in of_a] != [b.shape[d] for d in of_b]:
+    sizes = [(a.shape[d], b.shape[e]) for d, e in zip(of_a, of_b, strict=False)]
+    if len(of_a) != len(of_b) or any(m != n and 1 not in (m, n) for m, n in sizes):
         raise ShapeError(
             f"tensordot: paired dims must have one size: {spec_of(a)} at {list(of_a)} and "
             f"{spec_of(b)} at {list(of_b)}"
         )
     return of_a, of_b
+
+
+def matched(x, dims, other, others):
+    """x summed where a dim of it is paired with one of size 1: there that element is a factor."""
+    pairs = zip(dims, others, strict=True)
+    single = tuple(d for d, e in pairs if other.shape[e] == 1 != x.shape[d])
+    return sum(x, single, True) if single else x
 
 
 def kron(x, other):

@@ -20,6 +20,7 @@ from .elementwise import exp, log, log1p, sigmoid
 from .embedding import one_hot
 from .extremes import abs, clamp_min, maximum, minimum
 from .gather_scatter import gather
+from .keywords import old_reductions
 from .logic import eq, ge, gt, lt, where
 from .moments import mean
 from .movement import cast, reshape
@@ -49,25 +50,28 @@ def difference(name, x, target):
     """x - target. They may broadcast, as PyTorch's do; that is seldom what was meant."""
     if tuple(x.shape) != tuple(target.shape):
         shapes = f"{list(x.shape)} and {list(target.shape)}"
-        warnings.warn(f"{name}: prediction and target broadcast: {shapes}", stacklevel=3)
+        warnings.warn(f"{name}: prediction and target broadcast: {shapes}", stacklevel=4)
     return x - target
 
 
 # Differences
 
 
+@old_reductions(2, "size_average", "reduce", "reduction", "weight")
 def mse_loss(input, target, *, weight=None, reduction="mean"):
     """(input - target)²."""
     d = difference("mse_loss", input, target)
     return reduced(d * d if weight is None else d * d * weight, reduction, "mse_loss")
 
 
+@old_reductions(2, "size_average", "reduce", "reduction", "weight")
 def l1_loss(input, target, *, weight=None, reduction="mean"):
     """|input - target|."""
     d = abs(difference("l1_loss", input, target))
     return reduced(d if weight is None else d * weight, reduction, "l1_loss")
 
 
+@old_reductions(2, "size_average", "reduce", "reduction", "beta")
 def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """d² / 2β where d = |input - target| is below β, else d - β/2."""
     if beta < 0:
@@ -77,7 +81,7 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     return reduced(loss, reduction, "smooth_l1_loss")
 
 
-def huber_loss(input, target, *, reduction="mean", delta=1.0, weight=None):
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """d² / 2 where d = |input - target| is at most δ, else δ (d - δ/2)."""
     if delta <= 0:
         raise ArgumentError(f"huber_loss: delta must be > 0: {delta}")
@@ -104,6 +108,7 @@ def cross_entropy_of_probability(p, t):
     return -(t * (yes - no) + no)
 
 
+@old_reductions(3)
 def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """-target log input - (1 - target) log(1 - input), for probabilities input."""
     check_same_shape("binary_cross_entropy", input, target)
@@ -120,6 +125,7 @@ def cross_entropy_of_logit(x, t):
     return np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
 
 
+@old_reductions(3, "size_average", "reduce", "reduction", "pos_weight")
 def binary_cross_entropy_with_logits(
     input, target, weight=None, *, reduction="mean", pos_weight=None
 ):
@@ -132,6 +138,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else loss * weight, reduction, name)
 
 
+@old_reductions(3)
 def multilabel_soft_margin_loss(input, target, weight=None, *, reduction="mean"):
     """The mean over classes of -target log σ(input) - (1 - target) log(1 - σ(input))."""
     check_same_shape("multilabel_soft_margin_loss", input, target)
@@ -140,19 +147,22 @@ def multilabel_soft_margin_loss(input, target, weight=None, *, reduction="mean")
     return reduced(loss, reduction, "multilabel_soft_margin_loss")
 
 
+@old_reductions(2, "size_average", "reduce", "reduction", "log_target")
 def kl_div(input, target, *, reduction="mean", log_target=False):
     """target (log target - input), for log-probabilities. "batchmean" is the true divergence."""
     if log_target:
         loss = exp(target) * (target - input)
     else:
         positive = gt(target, 0)
-        loss = where(positive, target * (log(where(positive, target, 1.0)) - input), 0.0)
+        rest = where(lt(target, 0), math.nan, 0.0)  # no target may be negative
+        loss = where(positive, target * (log(where(positive, target, 1.0)) - input), rest)
     if reduction == "batchmean":
         return sum(loss) / input.shape[0] if input.ndim else sum(loss)
     return reduced(loss, reduction, "kl_div")
 
 
-def poisson_nll_loss(input, target, log_input=True, *, full=False, eps=1e-8, reduction="mean"):
+@old_reductions(4, "size_average", "eps", "reduce", "reduction")
+def poisson_nll_loss(input, target, log_input=True, full=False, *, eps=1e-8, reduction="mean"):
     """λ - target log λ, for a rate λ = exp input, or input if not `log_input`.
 
     `full` adds Stirling's approximation of log(target!), where the target is above 1.
@@ -191,6 +201,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 # Margins and rankings
 
 
+@old_reductions(3)
 def hinge_embedding_loss(input, target, margin=1.0, *, reduction="mean"):
     """input where the target is 1, max(0, margin - input) where it is -1."""
     apart = where(eq(target, 1), 0.0, clamp_min(margin - input, 0))
@@ -198,12 +209,14 @@ def hinge_embedding_loss(input, target, margin=1.0, *, reduction="mean"):
     return reduced(apart + together, reduction, "hinge_embedding_loss")
 
 
+@old_reductions(2)
 def soft_margin_loss(input, target, *, reduction="mean"):
     """log(1 + exp(-target input))."""
     check_same_shape("soft_margin_loss", input, target)
     return reduced(cross_entropy_of_logit(input * target, 1.0), reduction, "soft_margin_loss")
 
 
+@old_reductions(4)
 def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
     """max(0, margin - target (input1 - input2)): a target of 1 wants input1 to be the larger."""
     if not input1.ndim == input2.ndim == target.ndim:
@@ -215,6 +228,7 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, *, reduction="mean")
     return reduced(loss, reduction, "margin_ranking_loss")
 
 
+@old_reductions(4)
 def cosine_embedding_loss(input1, input2, target, margin=0.0, *, reduction="mean"):
     """1 - cos(input1, input2) where the target is 1, max(0, cos - margin) where it is -1.
 
@@ -233,6 +247,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, *, reduction="mean
     return reduced(loss, reduction, "cosine_embedding_loss")
 
 
+@old_reductions(7)
 def triplet_margin_loss(
     anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap=False, *, reduction="mean"
 ):
@@ -253,6 +268,7 @@ def triplet_margin_loss(
     )
 
 
+@old_reductions(5)
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction="mean"):
     """The mean over classes j of weight[t] max(0, margin - input[t] + input[j])^p, j ≠ t = target.
 
@@ -278,6 +294,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction=
     return reduced(loss, reduction, "multi_margin_loss")
 
 
+@old_reductions(2)
 def multilabel_margin_loss(input, target, *, reduction="mean"):
     """Σ max(0, 1 - (x[t] - x[j])) / V over the classes t of a row and the others j.
 

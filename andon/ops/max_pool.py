@@ -120,7 +120,8 @@ def adaptive_max_pool(x, *, out):
             slice(*adaptive_window(i, n, size))
             for i, n, size in zip(cell, out, x.shape[2:], strict=True)
         )
-        elements = x[:, :, *window].reshape(*x.shape[:2], -1)
+        elements = x[:, :, *window]
+        elements = elements.reshape(*x.shape[:2], math.prod(elements.shape[2:]))
         best = elements.argmax(-1, keepdims=True)
         y[:, :, *cell] = np.take_along_axis(elements, best, -1)[..., 0]
         indices[:, :, *cell] = numbers[window].reshape(-1)[best[..., 0]]

@@ -5,10 +5,12 @@ A line per op. The operators go straight to the interpreter, since small ops are
 
 from __future__ import annotations
 
+from types import FunctionType
+
 import numpy as np
 
 from ..core.errors import DTypeError
-from ..core.op import interpreters
+from ..core.op import guarded, interpreters
 from . import (
     activation,
     arithmetic,
@@ -469,5 +471,12 @@ class Methods:
     def polygamma(self, n):
         return special.polygamma(n, self)
 
+
+# Composites say which of them failed, as ops do; views, which are called most, say it themselves
+for _name, _method in list(vars(Methods).items()):
+    if isinstance(_method, FunctionType) and not _method.__module__.endswith(
+        ("methods", "movement")
+    ):
+        setattr(Methods, _name, guarded(_method))
 
 COMPARABLE = (Methods, int, float, np.ndarray, np.generic)

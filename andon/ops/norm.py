@@ -49,7 +49,7 @@ def layer_norm(x, weight, bias, *, normalized_shape, eps):
 def row_operands(name, x, weight, bias, shape):
     """x as rows of the trailing dims `shape`, and the weights as vectors, if there are any."""
     check_trailing(name, x, weight, bias, shape)
-    rows = as_matrix(x, math.prod(shape))
+    rows = as_matrix(x, math.prod(shape), math.prod(x.shape[: -len(shape)]))
     flat = [w if w is None else widened(w).reshape(-1) for w in (weight, bias)]
     return rows, *flat
 
@@ -148,7 +148,7 @@ def layer_norm_backward(g, x, mean, rstd, weight, *, normalized_shape):
     """
     rows, w, _ = row_operands("layer_norm", x, weight, None, normalized_shape)
     R, C = rows.shape
-    g, gx = as_matrix(g, C), np.empty_like(rows)
+    g, gx = as_matrix(g, C, R), np.empty_like(rows)
     mean, rstd = mean.reshape(R, 1), rstd.reshape(R, 1)
     scale = np.ones(C, rows.dtype) if w is None else w
     gw, gb = np.zeros((2, C), rows.dtype)
@@ -236,7 +236,7 @@ def rms_norm_backward(g, x, rstd, weight, *, normalized_shape):
     """
     rows, w, _ = row_operands("rms_norm", x, weight, None, normalized_shape)
     R, C = rows.shape
-    g, gx, rstd = as_matrix(g, C), np.empty_like(rows), rstd.reshape(R, 1)
+    g, gx, rstd = as_matrix(g, C, R), np.empty_like(rows), rstd.reshape(R, 1)
     scale = np.ones(C, rows.dtype) if w is None else w
     gw, average = np.zeros(C, rows.dtype), rows.dtype.type(1 / max(C, 1))
     for part in blocks(R, C):

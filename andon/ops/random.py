@@ -271,13 +271,13 @@ def is_idle(p, training, name):
     return not training or p == 0
 
 
-def feature_dropout(x, p, training, inplace, dims, name, generator=None):
-    """Dropout of whole channels, each an array of the last `dims` dims."""
+def feature_dropout(x, p, training, inplace, leading, name, generator=None):
+    """Dropout of whole channels: all elements with the same first `leading` indices at once."""
     if is_idle(p, training, name):
         return x
-    if x.ndim not in (dims + 1, dims + 2):
-        raise ShapeError(f"{name}: expects {dims + 1} or {dims + 2} dims: {list(x.shape)}")
-    shape = (*x.shape[: x.ndim - dims], *(1,) * dims)
+    if x.ndim < max(leading, 2):
+        raise ShapeError(f"{name}: too few dims to have channels: {list(x.shape)}")
+    shape = (*x.shape[:leading], *(1,) * (x.ndim - leading))
     u = random_uniform.apply(key_from(generator), shape=shape, dtype=float32)
     y = x * 0.0 if p == 1 else where(lt(u, p), 0.0, x * (1 / (1 - p)))
     return x.become(y) if inplace else y
@@ -285,17 +285,23 @@ def feature_dropout(x, p, training, inplace, dims, name, generator=None):
 
 def dropout1d(x, p=0.5, training=True, inplace=False, *, generator=None):
     """Dropout of whole channels: x (N, C, L) or (C, L)."""
-    return feature_dropout(x, p, training, inplace, 1, "dropout1d", generator)
+    if x.ndim > 3:
+        raise ShapeError(f"dropout1d: expects 2 or 3 dims: {list(x.shape)}")
+    return feature_dropout(x, p, training, inplace, x.ndim - 1, "dropout1d", generator)
 
 
 def dropout2d(x, p=0.5, training=True, inplace=False, *, generator=None):
-    """Dropout of whole channels: x (N, C, H, W) or (C, H, W)."""
+    """Dropout of whole channels: x (N, C, ...).
+
+    As in PyTorch, three dims are (N, C, L), not an image without a batch.
+    """
     return feature_dropout(x, p, training, inplace, 2, "dropout2d", generator)
 
 
 def dropout3d(x, p=0.5, training=True, inplace=False, *, generator=None):
-    """Dropout of whole channels: x (N, C, D, H, W) or (C, D, H, W)."""
-    return feature_dropout(x, p, training, inplace, 3, "dropout3d", generator)
+    """Dropout of whole channels: x (N, C, D, H, W), or (C, ...) with fewer or more dims."""
+    leading = 2 if x.ndim == 5 else 1
+    return feature_dropout(x, p, training, inplace, leading, "dropout3d", generator)
 
 
 SELU_FLOOR = -1.7580993408473766  # what selu tends to: -scale · alpha

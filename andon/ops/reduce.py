@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..core.dtype import bool_, get_default_dtype, int64
+from ..core.dtype import bool_, get_default_dtype, int64, uint8
 from ..core.dtype import dtype as as_dtype
 from ..core.op import op, to_floating
 from ..core.spec import Spec, drop_dims, normal_dims
@@ -124,14 +124,18 @@ def product_of_others(x):
 
 @op
 def any(x, *, dim, keepdim):
-    """Whether some element along `dim` is not 0."""
-    return np.any(x, axis=dim, keepdims=keepdim)
+    """Whether some element along `dim` is not 0: a bool, or uint8 for uint8."""
+    return np.asarray(np.any(x, axis=dim, keepdims=keepdim)).astype(truth_dtype(x).numpy)
 
 
 @op
 def all(x, *, dim, keepdim):
-    """Whether no element along `dim` is 0."""
-    return np.all(x, axis=dim, keepdims=keepdim)
+    """Whether no element along `dim` is 0: a bool, or uint8 for uint8."""
+    return np.asarray(np.all(x, axis=dim, keepdims=keepdim)).astype(truth_dtype(x).numpy)
+
+
+def truth_dtype(x):
+    return uint8 if as_dtype(x.dtype) is uint8 else bool_
 
 
 @any.signature
@@ -149,7 +153,7 @@ def all_call(x, dim=None, keepdim=False):
 @any.spec
 @all.spec
 def truth_spec(x, *, dim, keepdim):
-    return Spec(drop_dims(x.shape, dim, keepdim), bool_)
+    return Spec(drop_dims(x.shape, dim, keepdim), truth_dtype(x))
 
 
 @numpy_keywords

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.dtype import int64
 from ..core.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from ..core.op import op
-from ..core.spec import normal_dim, sizes_from
+from ..core.spec import normal_dim, sizes_from, spec_of
 from .gather_scatter import index_select
 from .index import take
 from .join import stack
@@ -109,6 +109,9 @@ def meshgrid(*tensors, indexing="ij"):
 
 def cartesian_prod(*tensors):
     """Every combination of an element from each vector, one per row."""
+    for x in tensors:
+        if x.ndim != 1:
+            raise ShapeError(f"cartesian_prod: vectors expected: {spec_of(x)}")
     if len(tensors) == 1:
         return tensors[0]
     columns = [reshape(x, -1) for x in meshgrid(*tensors)]

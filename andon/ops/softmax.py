@@ -77,7 +77,14 @@ softmax.spec(same_as_first)
 
 @softmax.signature
 def softmax_call(x, dim=None, dtype=None):
-    return softmax.apply(prepared(x, dtype), dim=normal_dim(dim, x.ndim, "softmax"))
+    return softmax.apply(prepared(x, dtype), dim=dim_along(x, dim, "softmax"))
+
+
+def dim_along(x, dim, name):
+    """`dim` from the front. Where None is given, PyTorch's old choice: 1, or 0 of 1 or 3 dims."""
+    if dim is None:
+        dim = 0 if x.ndim in (0, 1, 3) else 1
+    return normal_dim(dim, x.ndim, name)
 
 
 def prepared(x, dtype):
@@ -134,7 +141,7 @@ log_softmax.spec(same_as_first)
 
 @log_softmax.signature
 def log_softmax_call(x, dim=None, dtype=None):
-    return log_softmax.apply(prepared(x, dtype), dim=normal_dim(dim, x.ndim, "log_softmax"))
+    return log_softmax.apply(prepared(x, dtype), dim=dim_along(x, dim, "log_softmax"))
 
 
 @log_softmax.grad(keeps=("y",))

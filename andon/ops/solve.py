@@ -281,9 +281,12 @@ def cholesky_solve(B, L, upper=False):
 
 def matrix_power(A, n):
     """A to the power n, by repeated squaring; the inverse's for a negative n."""
-    check_square("matrix_power", spec_of(A))
     if not isinstance(n, int):
         raise DTypeError(f"matrix_power: the exponent must be an int: {n!r}")
+    if n < 0:  # otherwise any dtype that can be multiplied will do
+        check_square("matrix_power", spec_of(A))
+    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
+        raise ShapeError(f"matrix_power: square matrices expected: {spec_of(A)}")
     if n == 0:
         return identity(A)
     base, left, result = (inv.apply(A) if n < 0 else A), abs(n), None

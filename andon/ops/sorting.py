@@ -105,7 +105,7 @@ def searchsorted(boundaries, values, *, right):
     Shapes: boundaries (n), or (..., n) with the leading sizes of values -> those of values.
     """
     side = "right" if right else "left"
-    values = np.asarray(values)
+    boundaries, values = sortable(boundaries), sortable(np.asarray(values))
     if boundaries.ndim == 1:
         return np.asarray(np.searchsorted(boundaries, values, side))
     if boundaries.shape[:-1] != values.shape[:-1]:

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..core.dtype import dtype as as_dtype
 from ..core.op import elementwise, to_floating
 from .arithmetic import natural_log, neg
 from .elementwise import cos, exp2, expm1, log, log1p, round, sigmoid
@@ -82,6 +83,8 @@ def xlog1py(x, other):
 
 def zero_product(x, factor, other):
     """x · factor, and 0 where x = 0, unless `other` is NaN."""
+    if isinstance(other, (int, float)):
+        factor = np.asarray(factor).astype(np.asarray(x).dtype)  # a weak number, as `other` is
     product = np.asarray(np.multiply(x, factor))
     zero = np.logical_and(np.equal(x, 0), np.logical_not(np.isnan(other)))
     np.copyto(product, 0, where=zero, casting="unsafe")
@@ -103,6 +106,8 @@ def entr(x):
 
 def logit(x, eps=None):
     """log(x / (1 - x)), the inverse of sigmoid; with `eps`, of x clamped to [eps, 1 - eps]."""
+    if not as_dtype(x.dtype).is_floating_point:
+        x = x * 1.0
     if eps is not None:
         x = clamp(x, eps, 1 - eps)
     return log(x / (1 - x))

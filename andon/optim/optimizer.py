@@ -174,10 +174,24 @@ class Optimizer:
         numbers = [n for group in given["param_groups"] for n in group["params"]]
         owner = dict(zip(numbers, params, strict=True))
         state = {owner[n]: restored(own, owner[n]) for n, own in given["state"].items()}
+        groups = []
         for group, loaded in zip(self.param_groups, given["param_groups"], strict=True):
             changed = {name: value for name, value in loaded.items() if name != "params"}
-            group.update(copy.deepcopy(changed))
+            groups.append({**group, **copy.deepcopy(changed)})
+            self.check_state(groups[-1], state)
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update(new)
         self.state = defaultdict(dict, state)
+
+    def check_state(self, group: Group, state: dict[Tensor, dict[str, Any]]) -> None:
+        """Raise unless what is kept of each parameter is there and of its shape."""
+        for p in group["params"]:
+            own = state.get(p, {})
+            for name in self.slots(group) if own else ():
+                kept = own.get(name, 0)  # None is a buffer that no step has needed yet
+                if kept is not None and getattr(kept, "shape", None) != p.shape:
+                    kind = kept.spec if isinstance(kept, Tensor) else type(kept).__name__
+                    raise StateError(f"load_state_dict: {name} does not fit: {kind} for {p.spec}")
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -273,13 +287,17 @@ def checked_state(state_dict: Any, groups: list[Group]) -> dict[str, Any]:
     if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
         raise StateError("load_state_dict: expects a dict with 'state' and 'param_groups'")
     have = [len(group["params"]) for group in groups]
-    given = [len(group["params"]) for group in state_dict["param_groups"]]
+    try:
+        given = [len(group["params"]) for group in state_dict["param_groups"]]
+        numbers = {n for group in state_dict["param_groups"] for n in group["params"]}
+        stray = set(state_dict["state"]) - numbers
+        strange = [n for n, own in state_dict["state"].items() if not isinstance(own, dict)]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise StateError(f"load_state_dict: not the state of an optimizer: {error!r}") from None
     if have != given:
         raise StateError(f"load_state_dict: groups of sizes {given} for an optimizer with {have}")
-    numbers = {n for group in state_dict["param_groups"] for n in group["params"]}
-    stray = set(state_dict["state"]) - numbers
-    if stray:
-        raise StateError(f"load_state_dict: state of parameters in no group: {sorted(stray)}")
+    if stray or strange or len(numbers) < sum(given):
+        raise StateError(f"load_state_dict: state of parameters in no group: {stray or strange}")
     return state_dict
 
 
@@ -287,6 +305,8 @@ def restored(own: dict[str, Any], p: Tensor) -> dict[str, Any]:
     """A copy of one parameter's state; what has its shape takes its dtype."""
     made = {}
     for name, value in own.items():
+        if name == "step" and isinstance(value, (int, float)):  # PyTorch's, before 1.12
+            value = wrap(np.array(value, np.float32))
         if not isinstance(value, Tensor):
             made[name] = copy.deepcopy(value)
             continue

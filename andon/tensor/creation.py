@@ -140,6 +140,8 @@ def filled(
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes: must be >= 0: {list(shape)}")
     chosen = _dtype(dtype, get_default_dtype())
+    if math.prod(n or 1 for n in shape) * chosen.numpy.itemsize >= 2**63:
+        raise ShapeError(f"sizes: more bytes than there are addresses: {list(shape)}")
     check_fits(np.asarray(value), chosen, "full")
     array = np.zeros(shape, chosen.numpy)
     if value != 0:
@@ -198,11 +200,10 @@ def full_like(x, fill_value, *, dtype=None, device=None, requires_grad=False) ->
     return full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """start, start + step, … below `end`. int64 unless a float is given."""
     available(device)
-    if end is None:
-        start, end = 0, start
+    start, end = (0, start) if end is None else (0 if start is None else start, end)
     start, end, step = (
         x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)
     )

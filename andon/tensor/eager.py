@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..autograd.engine import Node
-from ..core.errors import AndonError, DTypeError, IndexingError, ShapeError
+from ..core.errors import AndonError, DTypeError, translated
 from ..core.mode import mode
 from ..core.op import Op, Symbolic, interpreters, item
 from ..core.spec import spec_of
@@ -172,7 +172,4 @@ def explain(op: Op, inputs: tuple, attrs: dict, error: Exception) -> NoReturn:
             op.infer(*specs, **attrs)
         except AndonError as told:
             raise told from None
-    kinds = {ValueError: ShapeError, IndexError: IndexingError, TypeError: DTypeError,
-             OverflowError: DTypeError, AttributeError: DTypeError}  # fmt: skip
-    kind = kinds.get(type(error), type(error))
-    raise kind(f"{op}: {error}: {', '.join(map(str, specs))}") from error
+    raise translated(error, op.name, ", ".join(map(str, specs))) from error

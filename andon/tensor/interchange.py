@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,8 +119,10 @@ class Interchange:
 
     def stride(self, dim: int | None = None) -> Any:
         """How many elements apart neighbours are, per dim."""
-        size = self.array.itemsize
-        strides = tuple(s // size for s in self.array.strides)
+        width, sizes = self.array.itemsize, [max(1, n) for n in self.shape]
+        strides = tuple(s // width for s in self.array.strides)
+        if not self.array.size:  # what NumPy says then is arbitrary
+            strides = tuple(math.prod(sizes[d + 1 :]) for d in range(self.ndim))
         return strides if dim is None else strides[normal_dim(dim, len(strides), "stride")]
 
     def element_size(self) -> int:
@@ -150,7 +153,7 @@ class Interchange:
     def type(self, dtype_: Any = None) -> Any:
         """As another dtype; without one, the name of this tensor's type."""
         if dtype_ is None:
-            return f"andon.{TYPE_NAMES[self.dtype]}Tensor"
+            return f"{DType.package}.{TYPE_NAMES[self.dtype]}Tensor"
         return self.to(dtype(dtype_))
 
     def type_as(self, other: Any) -> Any:
@@ -188,7 +191,7 @@ class Interchange:
         return -1
 
     is_cpu = True
-    is_cuda = is_mps = is_sparse = is_quantized = is_meta = False
+    is_cuda = is_mps = is_xpu = is_xla = is_sparse = is_quantized = is_nested = is_meta = False
     layout = "strided"
 
     # New tensors like this one
@@ -206,6 +209,12 @@ class Interchange:
         from .creation import full
 
         return full(size, fill_value, dtype=dtype or self.dtype, **options)
+
+    def new(self, *data: Any) -> Any:
+        """PyTorch's old way to make a tensor of this dtype: of these sizes, or of this list."""
+        if len(data) == 1 and not isinstance(data[0], (int, tuple)):
+            return self.new_tensor(data[0])
+        return self.new_zeros(*(data or (0,)))
 
     def new_zeros(self, *size: Any, dtype: Any = None, **options: Any) -> Any:
         """Zeros in this tensor's dtype."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd.engine import Node, Tape
 from ..core.dtype import DType, dtype, get_default_dtype
-from ..core.errors import DTypeError, GradientError, MissingNameError, ShapeError
+from ..core.errors import DTypeError, GradientError, IndexingError, MissingNameError, ShapeError
 from ..core.memory import Memory
 from ..core.mode import mode
 from ..core.op import Symbolic, interpreters
@@ -104,7 +104,11 @@ class Tensor(Interchange, Methods):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its size at `dim`."""
-        return self.shape if dim is None else self.shape[normal_dim(dim, self.ndim, "size")]
+        if dim is None:
+            return self.shape
+        if not self.ndim:
+            raise IndexingError(f"size: the tensor has no dims: {dim}")
+        return self.shape[normal_dim(dim, self.ndim, "size")]
 
     # Gradients
 
@@ -205,6 +209,8 @@ class Tensor(Interchange, Methods):
     def data(self, other: Tensor) -> None:
         if not isinstance(other, Tensor):
             raise DTypeError(f"data: must be a tensor: {type(other).__name__}")
+        if self.node is not None and not other.dtype.is_floating_point:
+            raise DTypeError(f"data: only floats can have gradients: {other.dtype}")
         like_before = other.array.shape == self.array.shape and other.dtype is self.dtype
         self.array = other.array
         if self.node is not None and self.node.op is None and not like_before:
@@ -281,7 +287,7 @@ class Size(tuple):
         return int(np.prod(self, dtype=np.int64))
 
     def __repr__(self) -> str:
-        return f"andon.Size({list(self)})"
+        return f"{DType.package}.Size({list(self)})"
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)

@@ -23,6 +23,7 @@ from ..optim import Combined, Optimizer
 from ..tensor import Tensor, as_tensor
 
 FOLDER = "checkpoints"
+MOST_STEPS = 10**8  # what a folder's name has digits for
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Checkpoint:
         try:
             tensors = safetensors.load(path / "tensors.safetensors")
             state = json.loads((path / "state.json").read_text())
-            int(state["step"])
+            if type(state["step"]) is not int or not 0 <= state["step"] < MOST_STEPS:
+                raise FileFormatError(f"step {state['step']}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(f"checkpoint: unreadable: {path}: {error}") from None
         return cls(path, tensors, state)
@@ -47,13 +49,15 @@ class Checkpoint:
     def restore(self, model: Any, optimizer: Optimizer | Combined | None = None) -> None:
         """Put the parameters, buffers and moments back where they were."""
         prefix = "model."
-        model.load_state_dict(
-            {
-                name.removeprefix(prefix): as_tensor(array)
-                for name, array in self.tensors.items()
-                if name.startswith(prefix)
-            }
-        )
+        weights = {
+            name.removeprefix(prefix): as_tensor(array)
+            for name, array in self.tensors.items()
+            if name.startswith(prefix)
+        }
+        try:
+            model.load_state_dict(weights)
+        except StateError as error:
+            raise StateError(f"checkpoint: of another model: {self.path}: {error}") from None
         if optimizer is None:
             return
         try:
@@ -80,7 +84,7 @@ def save(
     tensors = {f"model.{k}": v.detach().numpy() for k, v in model.state_dict().items()}
     described = flatten(optimizer.state_dict(), tensors)
     text = json.dumps({**state, "step": step, "optimizer": described}, indent=1)
-    target = run / FOLDER / f"step-{step:08d}"
+    target = run / FOLDER / name_of(step)
     partial = target.with_name(f".{target.name}.partial")
     remove_leftovers(run)
     try:
@@ -91,12 +95,19 @@ def save(
         remove(target)
         os.replace(partial, target)
     except OSError as error:
-        raise OSError(f"checkpoint: not written, older ones are whole: {target}: {error}") from None
+        reason = error.strerror or error
+        raise OSError(
+            f"checkpoint: not written ({reason}), older ones are whole: {target}"
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     for old in found(run)[:-keep]:
         remove(old)
     return target
+
+
+def name_of(step: int) -> str:
+    return f"step-{step:08d}"
 
 
 def remove(path: Path) -> None:
@@ -128,7 +139,10 @@ def latest(run: Path) -> Checkpoint:
         raise StateError(f"checkpoint: there is none in this run yet: {run}")
     *older, newest = paths
     try:
-        return Checkpoint.read(newest)
+        read = Checkpoint.read(newest)
+        if newest.name != name_of(read.state["step"]):
+            raise FileFormatError(f"checkpoint: of step {read.state['step']}: {newest}")
+        return read
     except FileFormatError as error:
         if not older:
             raise

@@ -34,8 +34,12 @@ class Log:
             self.unwritten.clear()
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as file:
-            file.write("\n".join(self.unwritten) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write("\n".join(self.unwritten) + "\n")
+        except OSError as error:
+            error.filename = error.filename or str(self.path)  # a full disk names no file
+            raise
         self.unwritten.clear()
 
     def truncate(self, step: int) -> None:
@@ -83,10 +87,23 @@ def read(path: Path | None) -> list[dict[str, Any]]:
     for line in path.read_text(errors="replace").splitlines():
         try:
             record = json.loads(line)
-            records.append({**record, "step": int(record["step"])})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, RecursionError):
             break
+        if not is_record(record):
+            break
+        records.append(record)
     return records
+
+
+def is_record(value: Any) -> bool:
+    """Whether this is what `Log.write` writes: a step, and numbers or null by name."""
+    return (
+        isinstance(value, dict)
+        and type(value.get("step")) is int
+        and all(
+            type(x) in (int, float) and math.isfinite(x) for x in value.values() if x is not None
+        )
+    )
 
 
 def smoothed(values: Sequence[float]) -> np.ndarray:

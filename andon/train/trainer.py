@@ -57,8 +57,9 @@ class TrainConfig:
         for name in ("batch_size", "accumulate", "checkpoint_every"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ShapeError(f"TrainConfig: {name} must be positive: {value}")
-        if self.seed < 0 or self.max_steps < 0:
-            raise ShapeError(f"TrainConfig: seed and max_steps must be >= 0: {self}")
+        for name in ("seed", "max_steps"):
+            if (value := getattr(self, name)) < 0:
+                raise ShapeError(f"TrainConfig: {name} must be >= 0: {value}")
 
     def rate(self, step: int) -> float:
         """The learning rate of `step`, counted from 0."""

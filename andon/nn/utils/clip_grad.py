@@ -57,13 +57,12 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale all gradients by min(1, max_norm / total_norm)."""
     norm: Any = total_norm.elements()
-    factor: Any
+    norm = norm if isinstance(norm, Symbolic) else float(norm)
+    factor: Any = float(max_norm) / (norm + 1e-6)
     if isinstance(norm, Symbolic):
-        factor = np.minimum(float(max_norm) / (norm + 1e-6), 1.0)
-    else:
-        factor = float(max_norm) / (float(norm) + 1e-6)
-        if factor >= 1:
-            return
+        factor = np.minimum(factor, 1.0)
+    elif factor >= 1:
+        return
     for p in listed(parameters):
         if p.grad is not None:
             g = p.grad.elements()
