@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "codegen": {"core", "ops", "graph"},
     "devices": {"core", "ops", "cuda"},
     "tensor": {"core", "ops", "autograd"},
+    "engine": EAGER | {"graph", "codegen", "devices"},
+    "static": EAGER | {"engine", "importers"},
     "linalg": {"core", "ops"},
     "importers": {"core", "ops", "tensor"},
     "serialization": {"core", "tensor", "importers"},
