@@ -115,23 +115,52 @@ INLINE void transpose_into_rows(float *to, const float *from, long stride, long 
         }
 }
 
-/* What the mask adds to the score of key j for query i, in base 2. */
-INLINE float mask_value(const attention_shape a, const void *mask, long i, long j)
+/* Bytes of an element of the mask. */
+INLINE long mask_unit(const attention_shape a)
 {
-    long at = i * a.mask.row + j * a.mask_key;
-    if (a.mask_kind == BOOLEAN_MASK) return ((const uint8_t *)mask)[at] ? 0.0f : HIDDEN_SCORE;
-    float value = ((const float *)mask)[at];
-    return value == -INFINITY ? HIDDEN_SCORE : fmaxf(value * LOG2_E, LOWEST_SCORE);
+    return a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
+}
+
+/* LANES bytes of a boolean mask. */
+typedef uint8_t attention_bytes __attribute__((vector_size(LANES)));
+
+/* What the mask adds to the scores of n <= LANES keys from j on for query i, in base 2. */
+INLINE vf mask_values(const attention_shape a, const void *mask, long i, long j, long n)
+{
+    const char *at = (const char *)mask + (i * a.mask.row + j * a.mask_key) * mask_unit(a);
+    if (n > LANES) n = LANES;
+    if (a.mask_kind == BOOLEAN_MASK) {
+        attention_bytes seen = {0};
+        if (a.mask_key == 1 && n == LANES) memcpy(&seen, at, LANES);
+        else
+            for (long l = 0; l < n; l++) seen[l] = at[l * a.mask_key];
+        return vf_where(__builtin_convertvector(seen, vi) != 0, vf_set(0.0f), vf_set(HIDDEN_SCORE));
+    }
+    const float *value = (const float *)at;
+    vf bias = vf_set(0.0f);
+    if (a.mask_key == 1) bias = vf_load_part(value, n, 0.0f);
+    else
+        for (long l = 0; l < n; l++) bias[l] = value[l * a.mask_key];
+    return vf_where(bias == -INFINITY, vf_set(HIDDEN_SCORE),
+                    vf_max(bias * LOG2_E, vf_set(LOWEST_SCORE)));
 }
 
 /* bias[j][i]: what the mask adds to the scores of `keys` keys for a block of queries. */
 INLINE void load_bias(const attention_shape a, const void *mask, long query, long queries, long key,
                       long keys, float *bias)
 {
-    for (long j = 0; j < keys; j++)
-        for (long i = 0; i < ATTENTION_WIDTH; i++)
-            bias[j * ATTENTION_WIDTH + i] =
-                i < queries ? mask_value(a, mask, query + i, key + j) : 0.0f;
+    for (long i = 0; i < ATTENTION_WIDTH; i += LANES)
+        for (long j = 0; j < keys; j += LANES) {
+            vf block[LANES];
+            for (long l = 0; l < LANES; l++) {
+                block[l] = vf_set(0.0f);
+                if (i + l < queries)
+                    block[l] = mask_values(a, mask, query + i + l, key + j, keys - j);
+            }
+            vf_transpose(block);
+            for (long l = 0; l < LANES && j + l < keys; l++)
+                vf_store(bias + (j + l) * ATTENTION_WIDTH + i, block[l]);
+        }
 }
 
 /* ---- Forward ---- */
@@ -287,12 +316,12 @@ INLINE void attention_forward(const attention_shape a, long first, long last, co
                               const float *k, const float *v, const void *mask, float *y,
                               float *lse, float *scratch)
 {
-    long unit = a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
         attention_forward_head(a, 0, a.T, q + b * a.q.batch + h * a.q.head,
                                k + b * a.k.batch + h * a.k.head, v + b * a.v.batch + h * a.v.head,
-                               (const char *)mask + unit * (b * a.mask.batch + h * a.mask.head),
+                               (const char *)mask +
+                                   mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
                                y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
     }
 }
@@ -377,10 +406,8 @@ INLINE attention_rows gather_rows(const attention_shape a, const float *q, const
 INLINE vf masked_scores(const attention_shape a, const void *mask, vf scores, long query, long key,
                         long keys)
 {
-    float bias[LANES];
-    for (long j = 0; j < LANES; j++)
-        bias[j] = query < a.T && j < keys ? mask_value(a, mask, query, key + j) : 0.0f;
-    return vf_min(scores + vf_load(bias), vf_set(0.0f));
+    if (query >= a.T || keys <= 0) return scores;
+    return vf_min(scores + mask_values(a, mask, query, key, keys), vf_set(0.0f));
 }
 
 /* VECTORS columns of ATTENTION_ROWS rows of dq += ds k, over `keys` keys. */
@@ -516,13 +543,12 @@ INLINE void attention_backward(const attention_shape a, long first, long last, c
                                const float *lse, const float *g, float *dq, float *dk, float *dv,
                                float *scratch)
 {
-    long unit = a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
         attention_backward_head(
             a, q + b * a.q.batch + h * a.q.head, k + b * a.k.batch + h * a.k.head,
             v + b * a.v.batch + h * a.v.head,
-            (const char *)mask + unit * (b * a.mask.batch + h * a.mask.head),
+            (const char *)mask + mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
             y + b * a.y.batch + h * a.y.head, lse + i * a.T, g + b * a.g.batch + h * a.g.head,
             dq + b * a.dq.batch + h * a.dq.head, dk + b * a.dk.batch + h * a.dk.head,
             dv + b * a.dv.batch + h * a.dv.head, scratch);
