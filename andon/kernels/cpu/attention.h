@@ -37,7 +37,8 @@ typedef struct {
 enum {
     ATTENTION_WIDTH = 2 * LANES, /* queries (forward) or keys (backward) of a tile */
     FORWARD_KEYS = 128,          /* keys of a block, whose scores stay in the L1 cache */
-    BACKWARD_QUERIES = 64        /* queries of a block: p and ds do */
+    BACKWARD_QUERIES = 64,       /* queries of a block: p and ds do */
+    FEW_QUERIES = 4              /* up to which each is done alone: there are no lanes to fill */
 };
 #if defined(__AVX512F__) || defined(__aarch64__)
 enum { ATTENTION_ROWS = 8 }; /* rows of a register tile: 16 of 32 registers hold its sums */
@@ -115,6 +116,15 @@ INLINE void transpose_into_rows(float *to, const float *from, long stride, long 
         }
 }
 
+/* The sum of x y along a row. */
+INLINE float dot_product(const float *x, const float *y, long n)
+{
+    vf sum = vf_set(0.0f);
+    for (long i = 0; i < n; i += LANES)
+        sum += vf_load_part(x + i, n - i, 0.0f) * vf_load_part(y + i, n - i, 0.0f);
+    return vf_sum_lanes(sum);
+}
+
 /* Bytes of an element of the mask. */
 INLINE long mask_unit(const attention_shape a)
 {
@@ -168,7 +178,8 @@ INLINE void load_bias(const attention_shape a, const void *mask, long query, lon
 /* Floats of scratch that one thread needs for the forward pass. */
 INLINE long attention_forward_scratch(const attention_shape a)
 {
-    return (a.D + a.E + 2 * FORWARD_KEYS) * ATTENTION_WIDTH;
+    long blocks = (a.D + a.E + 2 * FORWARD_KEYS) * ATTENTION_WIDTH;
+    return a.T > FEW_QUERIES || a.S < blocks ? blocks : a.S;
 }
 
 /* The block of queries that the forward pass is at, and what it has of them so far. */
@@ -287,6 +298,50 @@ INLINE void finish_queries(const attention_shape a, const attention_queries *b, 
     transpose_into_rows(y + b->first * a.y.row, b->yT, a.y.row, b->count, a.E);
 }
 
+/* y[d] of four vectors, n elements: the sum over keys of share p[j] v[j, d]. */
+INLINE void sum_values(const attention_shape a, const float *v, const float *p, long keys,
+                       float share, long n, float *y)
+{
+    vf sums[4];
+    UNROLL for (int e = 0; e < 4; e++)
+        sums[e] = vf_set(0.0f);
+    for (long j = 0; j < keys; j++) {
+        UNROLL for (int e = 0; e < 4; e++)
+            sums[e] += p[j] * vf_load_part(v + j * a.v.row + e * LANES, n - e * LANES, 0.0f);
+    }
+    UNROLL for (int e = 0; e < 4; e++)
+        vf_store_part(y + e * LANES, share * sums[e], n - e * LANES);
+}
+
+/* One query alone, as while a text is generated: its scores, (S), are in scratch. */
+INLINE void attend_alone(const attention_shape a, long t, const float *q, const float *k,
+                         const float *v, const void *mask, float *y, float *lse, float *scores)
+{
+    long seen = a.causal && t + 1 < a.S ? t + 1 : a.S;
+    vf largest = vf_set(HIDDEN_SCORE), total = vf_set(0.0f);
+    for (long j = 0; j < seen; j++)
+        scores[j] = dot_product(q + t * a.q.row, k + j * a.k.row, a.D) * (a.scale * LOG2_E);
+    for (long j = 0; j < seen; j += LANES) {
+        vf s = vf_load_part(scores + j, seen - j, HIDDEN_SCORE);
+        if (a.mask_kind) s += mask_values(a, mask, t, j, seen - j);
+        largest = vf_max(largest, s);
+        vf_store_part(scores + j, s, seen - j);
+    }
+    float shift = vf_max_lanes(largest);
+    for (long j = 0; j < seen; j += LANES) {
+        vf p = exp2_of_score(vf_load_part(scores + j, seen - j, HIDDEN_SCORE) - shift);
+        vf_store_part(scores + j, p, seen - j);
+        total += vf_where(vi_lanes() < (int)(seen - j), p, vf_set(0.0f));
+    }
+    float sum = vf_sum_lanes(total);
+    int nothing = shift < 1.5f * LOWEST_SCORE && sum == sum;
+    lse[t] = nothing ? 0.0f : shift * (1.0f / LOG2_E) + logf(sum);
+    for (long d = 0; d < a.E; d += 4 * LANES) {
+        float *at = y + t * a.y.row + d;
+        sum_values(a, v + d, scores, seen, nothing ? 0.0f : 1.0f / sum, a.E - d, at);
+    }
+}
+
 /* One head's queries from t0 to t1: y and the log-sum-exp of each row of scores. A row that sees
  * no key gives 0, and its log-sum-exp is 0. */
 INLINE void attention_forward_head(const attention_shape a, long t0, long t1, const float *q,
@@ -294,6 +349,10 @@ INLINE void attention_forward_head(const attention_shape a, long t0, long t1, co
                                    float *lse, float *scratch)
 {
     float *qT = scratch, *yT = qT + a.D * ATTENTION_WIDTH, *scores = yT + a.E * ATTENTION_WIDTH;
+    if (a.T <= FEW_QUERIES) {
+        for (long t = t0; t < t1; t++) attend_alone(a, t, q, k, v, mask, y, lse, scratch);
+        return;
+    }
     for (long query = t0; query < t1; query += ATTENTION_WIDTH) {
         long queries = t1 - query < ATTENTION_WIDTH ? t1 - query : ATTENTION_WIDTH;
         long seen = a.causal && query + queries < a.S ? query + queries : a.S;
@@ -364,15 +423,6 @@ INLINE void copy_padded_row(float *to, const float *from, float factor, long col
         if (c < columns) x = vf_load_part(from + c, columns - c, 0.0f);
         vf_store_part(to + c, factor * x, padded - c);
     }
-}
-
-/* The sum of g y along a row. */
-INLINE float dot_product(const float *x, const float *y, long n)
-{
-    vf sum = vf_set(0.0f);
-    for (long i = 0; i < n; i += LANES)
-        sum += vf_load_part(x + i, n - i, 0.0f) * vf_load_part(y + i, n - i, 0.0f);
-    return vf_sum_lanes(sum);
 }
 
 /* Lays out the scratch, and copies into it what the queries hold. */
