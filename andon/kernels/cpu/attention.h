@@ -400,18 +400,17 @@ INLINE long attention_rounded(long n, long unit) { return (n + unit - 1) / unit 
 INLINE long attention_backward_scratch(const attention_shape a)
 {
     long T = attention_rounded(a.T, ATTENTION_ROWS), D = attention_rounded(a.D, LANES);
-    return T * (a.D + a.E + D + 2) + LANES + ATTENTION_WIDTH * (2 * a.D + 2 * a.E + D) +
-           2 * BACKWARD_QUERIES * ATTENTION_WIDTH;
+    return T * (a.D + a.E + D + 2) +
+           ATTENTION_WIDTH * (2 * a.D + 2 * a.E + D + 2 * BACKWARD_QUERIES);
 }
 
-/* One head's operands in scratch: contiguous, padded with zeros, scaled. */
+/* One head's operands in scratch, scaled, T rounded up to ATTENTION_ROWS by rows of zeros. */
 typedef struct {
-    float *q, *g,
-        *dq; /* (T, D) in base 2, (T, E), (T, D rounded up): T rounded up to ATTENTION_ROWS */
-    float *lse, *delta; /* (T), in base 2; negative */
+    float *q, *g, *dq;  /* (T, D) in base 2; (T, E); (T, D rounded up) */
+    float *lse, *delta; /* (T), negative; lse in base 2 */
     float *kT, *vT;     /* (D, ATTENTION_WIDTH), (E, ATTENTION_WIDTH): this block of keys */
     float *k;           /* (ATTENTION_WIDTH, D rounded up) */
-    float *dkT, *dvT;   /* (D, ATTENTION_WIDTH), (E, ATTENTION_WIDTH) */
+    float *dkT, *dvT;   /* as kT, vT */
     float *p, *ds;      /* (BACKWARD_QUERIES, ATTENTION_WIDTH) */
 } attention_rows;
 
@@ -431,13 +430,18 @@ INLINE attention_rows gather_rows(const attention_shape a, const float *q, const
 {
     long T = attention_rounded(a.T, ATTENTION_ROWS), D = attention_rounded(a.D, LANES);
     attention_rows r;
-    r.dq = scratch, r.k = r.dq + T * D, r.kT = r.k + ATTENTION_WIDTH * D,
-    r.vT = r.kT + a.D * ATTENTION_WIDTH;
-    r.dkT = r.vT + a.E * ATTENTION_WIDTH, r.dvT = r.dkT + a.D * ATTENTION_WIDTH,
-    r.p = r.dvT + a.E * ATTENTION_WIDTH;
-    r.ds = r.p + BACKWARD_QUERIES * ATTENTION_WIDTH,
-    r.q = r.ds + BACKWARD_QUERIES * ATTENTION_WIDTH;
-    r.g = r.q + T * a.D, r.lse = r.g + T * a.E, r.delta = r.lse + T;
+    r.dq = scratch;
+    r.k = r.dq + T * D;
+    r.kT = r.k + ATTENTION_WIDTH * D;
+    r.vT = r.kT + ATTENTION_WIDTH * a.D;
+    r.dkT = r.vT + ATTENTION_WIDTH * a.E;
+    r.dvT = r.dkT + ATTENTION_WIDTH * a.D;
+    r.p = r.dvT + ATTENTION_WIDTH * a.E;
+    r.ds = r.p + ATTENTION_WIDTH * BACKWARD_QUERIES;
+    r.q = r.ds + ATTENTION_WIDTH * BACKWARD_QUERIES;
+    r.g = r.q + T * a.D;
+    r.lse = r.g + T * a.E;
+    r.delta = r.lse + T;
     for (long i = 0; i < a.T; i++) {
         copy_padded_row(r.q + i * a.D, q + i * a.q.row, a.scale * LOG2_E, a.D, a.D);
         copy_padded_row(r.g + i * a.E, g + i * a.g.row, 1.0f, a.E, a.E);
