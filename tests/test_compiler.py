@@ -31,7 +31,7 @@ def cache(tmp_path, monkeypatch, zig_cache):
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", zig_cache)
     monkeypatch.delenv("CC", raising=False)
     object_cache.temporary_cache.cache_clear()
-    object_cache.warn_once.cache_clear()
+    object_cache.WARNED.clear()
     yield tmp_path / "cache" / "objects"
     object_cache.temporary_cache.cache_clear()
 
@@ -289,12 +289,13 @@ def test_a_full_disk_costs_one_warning(cache, monkeypatch):
 
     def no_space(path, content):
         if cache in Path(path).parents:
-            raise OSError(28, "No space left on device")
+            raise OSError(28, "No space left on device", path)
         write(path, content)
 
     monkeypatch.setattr(object_cache, "write_atomically", no_space)
     path = build_without_a_folder(16)
     assert compiler.build(SOURCE % 16) == path
+    assert answer(compiler.load(SOURCE % 17)) == 17
 
 
 def test_the_temporary_folder_goes_with_its_process(tmp_path):

@@ -196,7 +196,7 @@ def test_other_formats_are_refused(tmp_path):
 
 
 def test_what_is_no_result_is_refused():
-    with pytest.raises(DTypeError, match="draw: takes a scalar Value or a Tensor: list"):
+    with pytest.raises(DTypeError, match="draw: takes a scalar Value, a Tensor or a Graph: list"):
         draw([1.0])
 
 
@@ -304,3 +304,20 @@ def test_a_tensor_used_twice_has_one_box():
     x = andon.tensor([1.0], requires_grad=True)
     y = x * x
     assert repr(draw(y + y)) == "Drawing(3 nodes, 4 edges)"
+
+
+def test_a_recorded_graph_shows_names_ops_attributes_and_specs():
+    graph = andon.parse("""
+    graph(%x: float32[4, 3]):
+      %h, %rest = split(%x, sizes=(1, 3), dim=0)
+      %y = mul(%h, 2.0)
+      %z = sum(%rest, dim=(0,), keepdim=False)
+      return %y, %z""")
+    drawing = draw(graph)
+    assert repr(drawing) == "Drawing(4 nodes, 3 edges)"
+    texts = [text for text, _ in words(drawing)]
+    assert ["x", "float32[4, 3]"] in texts
+    assert ["y", "mul", "2.0", "float32[1, 3]"] in texts
+    assert ["h, rest", "split", "sizes=(1, 3), dim=0", "float32[1, 3], float32[3, 3]"] in texts
+    results = [box.label.name for box in cards(drawing) if box.label.role == "result"]
+    assert sorted(results) == ["y", "z"]

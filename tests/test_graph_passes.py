@@ -18,6 +18,7 @@ from andon.graph.fold import fold_constants
 from andon.graph.ir import constant, placeholder
 from andon.graph.movement import push_movements
 from andon.graph.numbering import merge_common
+from andon.graph.parts import join_parts
 from andon.graph.record import record
 from andon.graph.rewrite import run_passes
 from andon.graph.simplify import SIMPLIFY, remove_unused, settle
@@ -280,6 +281,43 @@ def settled_movements(graph: Graph) -> Graph:
 @pytest.mark.parametrize(("before", "after"), MOVED.values(), ids=MOVED)
 def test_movement(before, after):
     changed = settled_movements(graph_of(X, before)).check()
+    assert structure(changed) == structure(graph_of(X, after))
+
+
+# Parts
+
+TILES = {
+    "rows that are placed one by one are stacked": (
+        "%a, %b = unbind(%x, dim=0); %p = place(%b, index=(1,), shape=(2, 3)); "
+        "%q = place(%a, index=(0,), shape=(2, 3)); %y = add(%p, %q); %y",
+        "%a, %b = unbind(%x, dim=0); %y = stack(%a, %b, dim=0); %y",
+    ),
+    "columns are joined, and what else is added stays": (
+        "%a, %b = split(%x, sizes=(1, 2), dim=1); "
+        "%p = place(%a, index=((None, None, None), (0, 1, None)), shape=(2, 3)); "
+        "%q = place(%b, index=((None, None, None), (1, None, None)), shape=(2, 3)); "
+        "%s = add(%x, %p); %y = add(%s, %q); %y",
+        "%a, %b = split(%x, sizes=(1, 2), dim=1); %c = cat(%a, %b, dim=1); %y = add(%c, %x); %y",
+    ),
+    "parts that leave something out stay": (
+        "%a, %b = split(%x, sizes=(1, 2), dim=1); "
+        "%p = place(%a, index=((None, None, None), (0, 1, None)), shape=(2, 4)); "
+        "%q = place(%b, index=((None, None, None), (1, 3, None)), shape=(2, 4)); "
+        "%y = add(%p, %q); %y",
+    )
+    * 2,
+    "parts that overlap stay": (
+        "%a, %b = split(%x, sizes=(1, 1), dim=0); "
+        "%p = place(%a, index=((0, 1, None),), shape=(2, 3)); "
+        "%q = place(%b, index=((0, 1, None),), shape=(2, 3)); %y = add(%p, %q); %y",
+    )
+    * 2,
+}
+
+
+@pytest.mark.parametrize(("before", "after"), TILES.values(), ids=TILES)
+def test_parts(before, after):
+    changed = join_parts(graph_of(X, before)).check()
     assert structure(changed) == structure(graph_of(X, after))
 
 

@@ -13,9 +13,9 @@ from andon.ops.cross_entropy import cross_entropy, cross_entropy_backward
 IGNORED = -100
 DRIVER = """
 #include "cross_entropy.h"
-static cross_entropy_shape rows(long V, double smoothing)
+static cross_entropy_shape rows(long V, double a)
 {
-    return (cross_entropy_shape){.V = V, .row = V + 1, .ignore_index = -100, .smoothing = smoothing};
+    return (cross_entropy_shape){.V = V, .row = V + 1, .ignore_index = -100, .smoothing = a};
 }
 long forward(long V, double a, long m0, long m1, float *x, int64_t *target, float *loss, float *lse)
 {

@@ -36,7 +36,7 @@ void {name}(const {real} *a, const {real} *b, {real} *c, {real} *packed, {real} 
         for (long part = 0; part < parts; part++) matmul_pack_{t}(s, b, packed, part, parts);
     for (long part = 0; part < parts; part++) {{
         matmul_range range = matmul_part_{t}(s, part, parts);
-        if ({prepack}) matmul_packed_{t}(s, range, a, packed, c, scratch, {epilogue}_{t}, context);
+        if ({prepack}) matmul_packed_{t}(s, range, a, packed, c, {epilogue}_{t}, context);
         else matmul_{t}(s, range, a, b, c, scratch, {epilogue}_{t}, context);
     }}
 }}

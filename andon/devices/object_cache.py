@@ -30,6 +30,7 @@ except ImportError:  # Windows: processes that build the same object at once do 
 
 SECRET_BYTES = 32
 POLL_SECONDS = 0.02
+WARNED: list[str] = []  # what keeps this process from using the user's cache, once said
 
 
 class ObjectCache:
@@ -202,8 +203,11 @@ def remove_if_owner(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@functools.cache
 def warn_once(why: str) -> None:
+    """Say what keeps the cache from being used, the first time in this process."""
+    if WARNED:
+        return
+    WARNED.append(why)
     warnings.warn(
         f"compiled code is not kept for the next run: {why}; ANDON_CACHE names another folder",
         stacklevel=2,

@@ -1,14 +1,15 @@
 """The expression graph of a result, drawn: `draw(loss)` shows op, data and grad of every node.
 
-Works on a scalar `Value` and on a Tensor that remembers how it was computed. The drawing
-shows itself in a notebook, and `draw(loss).save("loss.svg")` writes it to a file.
+Works on a scalar `Value`, on a Tensor that remembers how it was computed, and on a recorded
+Graph. The drawing shows itself in a notebook, and `draw(loss).save("loss.svg")` writes it to
+a file.
 Rests on: label (what is written on a node), layout (where it goes), picture (SVG and PNG).
 """
 
 from typing import Any
 
 from ..core.errors import AndonError, FileFormatError
-from .label import inputs_first, root_and_kind
+from .label import nodes_and_kind
 from .layout import Box
 from .picture import Drawing
 
@@ -28,8 +29,7 @@ def draw(value: Any, format: str = "svg", limit: int = 2000) -> "Drawing":
     """
     if format not in ("svg", "png"):
         raise FileFormatError(f"draw: format must be 'svg' or 'png': {format!r}")
-    root, kind = root_and_kind(value)
-    nodes = inputs_first(root, kind.neighbours)
+    nodes, kind = nodes_and_kind(value)
     if len(nodes) > limit:
         given = f"{len(nodes)} nodes, limit={limit}"
         raise AndonError(f"draw: the graph is too large to be read, draw a part of it: {given}")

@@ -39,16 +39,22 @@ class Kind(NamedTuple):
     label: Callable[[Any], Label]
 
 
-def root_and_kind(value: Any) -> tuple[Any, Kind]:
-    """The node to start from and the kind of graph that it is in."""
+def nodes_and_kind(value: Any) -> tuple[list[Any], Kind]:
+    """The nodes, each after its inputs, and the kind of graph that they are of."""
     if isinstance(value, scalar.Value):
-        return value, Kind(lambda v: v._prev, lambda v: scalar_label(v, v is value))
+        kind = Kind(lambda v: v._prev, lambda v: scalar_label(v, v is value))
+        return inputs_first(value, kind.neighbours), kind
+    from ..graph import Graph
     from ..tensor.tensor import Tensor
 
+    if isinstance(value, Graph):
+        return recorded_nodes(value)
     if not isinstance(value, Tensor):
-        raise DTypeError(f"draw: takes a scalar Value or a Tensor: {type(value).__name__}")
+        given = type(value).__name__
+        raise DTypeError(f"draw: takes a scalar Value, a Tensor or a Graph: {given}")
     root = value if value.grad_fn is None else value.grad_fn
-    return root, Kind(tape_neighbours, lambda node: tape_label(node, value))
+    kind = Kind(tape_neighbours, lambda node: tape_label(node, value))
+    return inputs_first(root, kind.neighbours), kind
 
 
 def scalar_label(v: scalar.Value, is_root: bool) -> Label:
@@ -74,6 +80,36 @@ def tape_label(node: Any, result: Any) -> Label:
     settings = ", ".join(f"{name}={value}" for name, value in node.attrs.items())
     role = "result" if is_result else "op"
     return Label(role, "", node.op.name, (settings, *lines) if settings else lines)
+
+
+def recorded_nodes(graph: Any) -> tuple[list[Any], Kind]:
+    """The values of a recorded graph. Single outputs are drawn as the op that gives them."""
+    from ..graph.text import names_of
+
+    names = names_of(graph)
+    results = {whole(v) for v in graph.outputs}
+    kind = Kind(
+        lambda v: [whole(x) for x in v.operands],
+        lambda v: recorded_label(v, names[v], v in results),
+    )
+    return [v for v in graph.values if whole(v) is v], kind
+
+
+def whole(value: Any) -> Any:
+    """The value; of an output of an op with several, the op's."""
+    return value.inputs[0] if value.op is not None and value.op.name == "item" else value
+
+
+def recorded_label(value: Any, name: Any, is_result: bool) -> Label:
+    """What it is called and what op makes it, numbers and attributes, dtype and shape."""
+    name = name if isinstance(name, str) else ", ".join(name)
+    if value.op is None:
+        kind = "constant" if value.const is not None else ""
+        return Label("leaf", name, kind, (spec(value),))
+    numbers = [str(x) for x in value.inputs if isinstance(x, (bool, int, float))]
+    settings = ", ".join(numbers + [f"{key}={x}" for key, x in value.attrs.items()])
+    lines = (settings, spec(value)) if settings else (spec(value),)
+    return Label("result" if is_result else "op", name, value.op.name, lines)
 
 
 def spec(node: Any) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtype import dtype
 from ..core.op import Op, item
 from ..ops.movement import cast, expand
 from .ir import Graph, Symbol, constant, run_value
@@ -123,11 +122,11 @@ def with_numbers(value: Symbol) -> Symbol | None:
         return None
     if not any(isinstance(x, Symbol) for x in inputs):
         return None
-    if value.op.name == "where" and not isinstance(inputs[0], Symbol):  # type: ignore[union-attr]
+    if value.op.name == "where" and not isinstance(inputs[0], Symbol):
         return None
     if broadcast(inputs) != value.shape:
         return None
-    found = emit(value.op, inputs, value.attrs, value.line)  # type: ignore[arg-type]
+    found = emit(value.op, inputs, value.attrs, value.line)
     return found if found.spec == value.spec else None
 
 
@@ -136,8 +135,9 @@ def broadcast(inputs: tuple) -> tuple[int, ...]:
 
 
 def python_number(x: Any) -> Any:
-    """x as a Python number, if all its elements are one finite number."""
+    """x as a Python number, if all its elements are one number."""
     known = number_of(x)
-    if known is None or not isinstance(known, Symbol):
+    if not isinstance(known, Symbol):
         return x
-    return known.const.item() if dtype(known.dtype).numpy.kind in "biuf" else float(known.const)  # type: ignore
+    const: Any = known.const
+    return const.item() if const.dtype.kind in "biuf" else float(const)

@@ -36,6 +36,7 @@ class Symbol(Methods, Value):
     """
 
     __slots__ = ("checked", "const", "line", "name", "operands")
+    op: Any  # of leaves, None
     __array_ufunc__ = None  # so that `array * symbol` asks the symbol
 
     def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
@@ -83,9 +84,10 @@ class Graph:
     """A function of `inputs` that gives `outputs`.
 
     >>> import andon
-    >>> graph = andon.trace(lambda x: (x * x).sum(), andon.ones(2, 3))
-    >>> print(graph)
-    graph(%x: float32[2, 3]):
+    >>> def energy(x):
+    ...     return (x * x).sum()
+    >>> print(andon.trace(energy, andon.ones(2, 3)))
+    graph energy(%x: float32[2, 3]):
       %mul: float32[2, 3] = mul(%x, %x)
       %sum: float32[] = sum(%mul, dim=(0, 1), keepdim=False)
       return %sum

@@ -220,6 +220,6 @@ def without_movement(value: Symbol, chain: Iterable[Symbol], new: dict[Symbol, A
             y if not isinstance(y, Symbol) else moved[y] if y in links else new[y.inputs[0]]
             for y in x.inputs
         ]
-        moved[x] = x.op.apply(*inputs, **x.attrs)  # type: ignore[union-attr]
+        moved[x] = x.op.apply(*inputs, **x.attrs)
         moved[x].name, moved[x].line = x.name, x.line
     return moved[value.inputs[0]]

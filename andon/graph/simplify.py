@@ -13,6 +13,7 @@ from .fold import fold
 from .ir import Graph
 from .movement import cancel_across, movement
 from .numbering import merge_common
+from .parts import join_parts
 from .recognise import (
     recognise_activations,
     recognise_attention,
@@ -54,5 +55,6 @@ SIMPLIFY: list[Pass] = [
     recognise_linear,
     recognise_attention,
     recognise_cross_entropy,
+    join_parts,
     settle,
 ]

@@ -36,7 +36,7 @@ def recognise_activations(graph: Graph) -> Graph:
     distance = distances({"tanh", "sigmoid", "erf", "erfc", "exp", "ndtr"})
 
     def find(value: Symbol, search: Search) -> Match | None:
-        if distance(value) and value.op.name in ("mul", "div"):  # type: ignore[union-attr]
+        if distance(value) and value.op.name in ("mul", "div"):
             return activation(value)
         return None
 

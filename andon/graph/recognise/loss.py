@@ -55,7 +55,8 @@ def targets_of(value: Symbol) -> tuple[Any, Any]:
         numbers = np.arange(logp.shape[0])
         if target.shape == (len(numbers),) and len(logp.shape) == 2:
             known = elements(rows)
-            return (logp, target) if np.array_equal(known, numbers) else (None, None)  # type: ignore
+            if known is not None and np.array_equal(known, numbers):
+                return logp, target
     return None, None
 
 

@@ -57,9 +57,9 @@ class Search:
     def __init__(self, graph: Graph):
         self.nodes = graph.nodes
         self.numbers = Numbers(graph)
-        self.users: dict[Symbol, Any] = graph.users()
+        self.users: dict[Symbol, list[Any]] = {v: [*us] for v, us in graph.users().items()}
         for value in graph.outputs:
-            self.users[value].append(None)  # type: ignore[arg-type]  # being an output is a use
+            self.users[value] += [None]  # being an output is a use
         self.by_op: dict[Any, list[Symbol]] = {}
         for value in self.nodes:
             self.by_op.setdefault(value.op, []).append(value)
@@ -266,6 +266,6 @@ def touched(inner: Iterable[Symbol], inputs: set[Symbol]) -> set[Symbol]:
         operands = [x for x in value.operands if x in reached]
         if operands:
             reached.add(value)
-            if (value.op.view or value.op.name == "item") and all(x in free for x in operands):  # type: ignore[union-attr]
+            if (value.op.view or value.op.name == "item") and all(x in free for x in operands):
                 free.add(value)
     return reached - free

@@ -12,16 +12,17 @@ from ..ir import Graph, Symbol
 from ..record import record
 from .match import Backward, Match, Plan, Search, inside
 
-# Of graphs that are in use: the recognisers are one after another, and seldom find anything
-searches: WeakKeyDictionary[Graph, Search] = WeakKeyDictionary()
+# Of the last graph: one recogniser comes after another, and they seldom find anything
+latest: WeakKeyDictionary[Graph, Search] = WeakKeyDictionary()
 NOTHING = object()  # what is left of a contribution that another one includes
 
 
 def recognise(graph: Graph, find: Callable[[Symbol, Search], Match | None]) -> Graph:
     """`graph` with the matches that `find(value, search)` finds made by their fused ops."""
-    search = searches.get(graph)
+    search = latest.get(graph)
     if search is None:
-        search = searches[graph] = Search(graph)
+        latest.clear()
+        search = latest[graph] = Search(graph)
     plans = search.plans(find)
     return Replacement(graph, plans).graph() if plans else graph
 

@@ -44,7 +44,8 @@ def known_elements(x: Any, found: dict[Symbol, Any]) -> Any:
     """What stands for an operand: a sample, or the number that it is."""
     if not isinstance(x, Symbol):
         return x
-    return found[x] if x in found else x.const.item()  # type: ignore[union-attr]
+    const: Any = x.const
+    return found[x] if x in found else const.item()
 
 
 def evaluate(values: Iterable[Symbol], known: dict[Symbol, Any]) -> Any:

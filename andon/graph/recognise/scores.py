@@ -156,9 +156,9 @@ def without_factor(x: Symbol, scale: float) -> tuple[Symbol, float]:
         return x, scale
     a, b = x.inputs
     if number(b) is not None:
-        return a, scale * number(b) if str(x.op) == "mul" else scale / number(b)  # type: ignore
+        return a, scale * number(b) if str(x.op) == "mul" else scale / number(b)
     if number(a) is not None and str(x.op) == "mul":
-        return b, scale * number(a)  # type: ignore[return-value]
+        return b, scale * number(a)
     return x, scale
 
 

@@ -37,7 +37,8 @@ typedef struct {
 enum {
     ATTENTION_WIDTH = 2 * LANES, /* queries (forward) or keys (backward) of a tile */
     FORWARD_KEYS = 128,          /* keys of a block, whose scores stay in the L1 cache */
-    BACKWARD_QUERIES = 64        /* queries of a block: p and ds do */
+    BACKWARD_QUERIES = 64,       /* queries of a block: p and ds do */
+    FEW_QUERIES = 4              /* up to which each is done alone: there are no lanes to fill */
 };
 #if defined(__AVX512F__) || defined(__aarch64__)
 enum { ATTENTION_ROWS = 8 }; /* rows of a register tile: 16 of 32 registers hold its sums */
@@ -115,23 +116,61 @@ INLINE void transpose_into_rows(float *to, const float *from, long stride, long 
         }
 }
 
-/* What the mask adds to the score of key j for query i, in base 2. */
-INLINE float mask_value(const attention_shape a, const void *mask, long i, long j)
+/* The sum of x y along a row. */
+INLINE float dot_product(const float *x, const float *y, long n)
 {
-    long at = i * a.mask.row + j * a.mask_key;
-    if (a.mask_kind == BOOLEAN_MASK) return ((const uint8_t *)mask)[at] ? 0.0f : HIDDEN_SCORE;
-    float value = ((const float *)mask)[at];
-    return value == -INFINITY ? HIDDEN_SCORE : fmaxf(value * LOG2_E, LOWEST_SCORE);
+    vf sum = vf_set(0.0f);
+    for (long i = 0; i < n; i += LANES)
+        sum += vf_load_part(x + i, n - i, 0.0f) * vf_load_part(y + i, n - i, 0.0f);
+    return vf_sum_lanes(sum);
+}
+
+/* Bytes of an element of the mask. */
+INLINE long mask_unit(const attention_shape a)
+{
+    return a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
+}
+
+/* LANES bytes of a boolean mask. */
+typedef uint8_t attention_bytes __attribute__((vector_size(LANES)));
+
+/* What the mask adds to the scores of n <= LANES keys from j on for query i, in base 2. */
+INLINE vf mask_values(const attention_shape a, const void *mask, long i, long j, long n)
+{
+    const char *at = (const char *)mask + (i * a.mask.row + j * a.mask_key) * mask_unit(a);
+    if (n > LANES) n = LANES;
+    if (a.mask_kind == BOOLEAN_MASK) {
+        attention_bytes seen = {0};
+        if (a.mask_key == 1 && n == LANES) memcpy(&seen, at, LANES);
+        else
+            for (long l = 0; l < n; l++) seen[l] = at[l * a.mask_key];
+        return vf_where(__builtin_convertvector(seen, vi) != 0, vf_set(0.0f), vf_set(HIDDEN_SCORE));
+    }
+    const float *value = (const float *)at;
+    vf bias = vf_set(0.0f);
+    if (a.mask_key == 1) bias = vf_load_part(value, n, 0.0f);
+    else
+        for (long l = 0; l < n; l++) bias[l] = value[l * a.mask_key];
+    return vf_where(bias == -INFINITY, vf_set(HIDDEN_SCORE),
+                    vf_max(bias * LOG2_E, vf_set(LOWEST_SCORE)));
 }
 
 /* bias[j][i]: what the mask adds to the scores of `keys` keys for a block of queries. */
 INLINE void load_bias(const attention_shape a, const void *mask, long query, long queries, long key,
                       long keys, float *bias)
 {
-    for (long j = 0; j < keys; j++)
-        for (long i = 0; i < ATTENTION_WIDTH; i++)
-            bias[j * ATTENTION_WIDTH + i] =
-                i < queries ? mask_value(a, mask, query + i, key + j) : 0.0f;
+    for (long i = 0; i < ATTENTION_WIDTH; i += LANES)
+        for (long j = 0; j < keys; j += LANES) {
+            vf block[LANES];
+            for (long l = 0; l < LANES; l++) {
+                block[l] = vf_set(0.0f);
+                if (i + l < queries)
+                    block[l] = mask_values(a, mask, query + i + l, key + j, keys - j);
+            }
+            vf_transpose(block);
+            for (long l = 0; l < LANES && j + l < keys; l++)
+                vf_store(bias + (j + l) * ATTENTION_WIDTH + i, block[l]);
+        }
 }
 
 /* ---- Forward ---- */
@@ -139,7 +178,8 @@ INLINE void load_bias(const attention_shape a, const void *mask, long query, lon
 /* Floats of scratch that one thread needs for the forward pass. */
 INLINE long attention_forward_scratch(const attention_shape a)
 {
-    return (a.D + a.E + 2 * FORWARD_KEYS) * ATTENTION_WIDTH;
+    long blocks = (a.D + a.E + 2 * FORWARD_KEYS) * ATTENTION_WIDTH;
+    return a.T > FEW_QUERIES || a.S < blocks ? blocks : a.S;
 }
 
 /* The block of queries that the forward pass is at, and what it has of them so far. */
@@ -258,6 +298,50 @@ INLINE void finish_queries(const attention_shape a, const attention_queries *b, 
     transpose_into_rows(y + b->first * a.y.row, b->yT, a.y.row, b->count, a.E);
 }
 
+/* y[d] of four vectors, n elements: the sum over keys of share p[j] v[j, d]. */
+INLINE void sum_values(const attention_shape a, const float *v, const float *p, long keys,
+                       float share, long n, float *y)
+{
+    vf sums[4];
+    UNROLL for (int e = 0; e < 4; e++)
+        sums[e] = vf_set(0.0f);
+    for (long j = 0; j < keys; j++) {
+        UNROLL for (int e = 0; e < 4; e++)
+            sums[e] += p[j] * vf_load_part(v + j * a.v.row + e * LANES, n - e * LANES, 0.0f);
+    }
+    UNROLL for (int e = 0; e < 4; e++)
+        vf_store_part(y + e * LANES, share * sums[e], n - e * LANES);
+}
+
+/* One query alone, as while a text is generated: its scores, (S), are in scratch. */
+INLINE void attend_alone(const attention_shape a, long t, const float *q, const float *k,
+                         const float *v, const void *mask, float *y, float *lse, float *scores)
+{
+    long seen = a.causal && t + 1 < a.S ? t + 1 : a.S;
+    vf largest = vf_set(HIDDEN_SCORE), total = vf_set(0.0f);
+    for (long j = 0; j < seen; j++)
+        scores[j] = dot_product(q + t * a.q.row, k + j * a.k.row, a.D) * (a.scale * LOG2_E);
+    for (long j = 0; j < seen; j += LANES) {
+        vf s = vf_load_part(scores + j, seen - j, HIDDEN_SCORE);
+        if (a.mask_kind) s += mask_values(a, mask, t, j, seen - j);
+        largest = vf_max(largest, s);
+        vf_store_part(scores + j, s, seen - j);
+    }
+    float shift = vf_max_lanes(largest);
+    for (long j = 0; j < seen; j += LANES) {
+        vf p = exp2_of_score(vf_load_part(scores + j, seen - j, HIDDEN_SCORE) - shift);
+        vf_store_part(scores + j, p, seen - j);
+        total += vf_where(vi_lanes() < (int)(seen - j), p, vf_set(0.0f));
+    }
+    float sum = vf_sum_lanes(total);
+    int nothing = shift < 1.5f * LOWEST_SCORE && sum == sum;
+    lse[t] = nothing ? 0.0f : shift * (1.0f / LOG2_E) + logf(sum);
+    for (long d = 0; d < a.E; d += 4 * LANES) {
+        float *at = y + t * a.y.row + d;
+        sum_values(a, v + d, scores, seen, nothing ? 0.0f : 1.0f / sum, a.E - d, at);
+    }
+}
+
 /* One head's queries from t0 to t1: y and the log-sum-exp of each row of scores. A row that sees
  * no key gives 0, and its log-sum-exp is 0. */
 INLINE void attention_forward_head(const attention_shape a, long t0, long t1, const float *q,
@@ -265,6 +349,10 @@ INLINE void attention_forward_head(const attention_shape a, long t0, long t1, co
                                    float *lse, float *scratch)
 {
     float *qT = scratch, *yT = qT + a.D * ATTENTION_WIDTH, *scores = yT + a.E * ATTENTION_WIDTH;
+    if (a.T <= FEW_QUERIES) {
+        for (long t = t0; t < t1; t++) attend_alone(a, t, q, k, v, mask, y, lse, scratch);
+        return;
+    }
     for (long query = t0; query < t1; query += ATTENTION_WIDTH) {
         long queries = t1 - query < ATTENTION_WIDTH ? t1 - query : ATTENTION_WIDTH;
         long seen = a.causal && query + queries < a.S ? query + queries : a.S;
@@ -287,12 +375,12 @@ INLINE void attention_forward(const attention_shape a, long first, long last, co
                               const float *k, const float *v, const void *mask, float *y,
                               float *lse, float *scratch)
 {
-    long unit = a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
         attention_forward_head(a, 0, a.T, q + b * a.q.batch + h * a.q.head,
                                k + b * a.k.batch + h * a.k.head, v + b * a.v.batch + h * a.v.head,
-                               (const char *)mask + unit * (b * a.mask.batch + h * a.mask.head),
+                               (const char *)mask +
+                                   mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
                                y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
     }
 }
@@ -312,18 +400,17 @@ INLINE long attention_rounded(long n, long unit) { return (n + unit - 1) / unit 
 INLINE long attention_backward_scratch(const attention_shape a)
 {
     long T = attention_rounded(a.T, ATTENTION_ROWS), D = attention_rounded(a.D, LANES);
-    return T * (a.D + a.E + D + 2) + LANES + ATTENTION_WIDTH * (2 * a.D + 2 * a.E + D) +
-           2 * BACKWARD_QUERIES * ATTENTION_WIDTH;
+    return T * (a.D + a.E + D + 2) +
+           ATTENTION_WIDTH * (2 * a.D + 2 * a.E + D + 2 * BACKWARD_QUERIES);
 }
 
-/* One head's operands in scratch: contiguous, padded with zeros, scaled. */
+/* One head's operands in scratch, scaled, T rounded up to ATTENTION_ROWS by rows of zeros. */
 typedef struct {
-    float *q, *g,
-        *dq; /* (T, D) in base 2, (T, E), (T, D rounded up): T rounded up to ATTENTION_ROWS */
-    float *lse, *delta; /* (T), in base 2; negative */
+    float *q, *g, *dq;  /* (T, D) in base 2; (T, E); (T, D rounded up) */
+    float *lse, *delta; /* (T), negative; lse in base 2 */
     float *kT, *vT;     /* (D, ATTENTION_WIDTH), (E, ATTENTION_WIDTH): this block of keys */
     float *k;           /* (ATTENTION_WIDTH, D rounded up) */
-    float *dkT, *dvT;   /* (D, ATTENTION_WIDTH), (E, ATTENTION_WIDTH) */
+    float *dkT, *dvT;   /* as kT, vT */
     float *p, *ds;      /* (BACKWARD_QUERIES, ATTENTION_WIDTH) */
 } attention_rows;
 
@@ -337,28 +424,24 @@ INLINE void copy_padded_row(float *to, const float *from, float factor, long col
     }
 }
 
-/* The sum of g y along a row. */
-INLINE float dot_product(const float *x, const float *y, long n)
-{
-    vf sum = vf_set(0.0f);
-    for (long i = 0; i < n; i += LANES)
-        sum += vf_load_part(x + i, n - i, 0.0f) * vf_load_part(y + i, n - i, 0.0f);
-    return vf_sum_lanes(sum);
-}
-
 /* Lays out the scratch, and copies into it what the queries hold. */
 INLINE attention_rows gather_rows(const attention_shape a, const float *q, const float *y,
                                   const float *lse, const float *g, float *scratch)
 {
     long T = attention_rounded(a.T, ATTENTION_ROWS), D = attention_rounded(a.D, LANES);
     attention_rows r;
-    r.dq = scratch, r.k = r.dq + T * D, r.kT = r.k + ATTENTION_WIDTH * D,
-    r.vT = r.kT + a.D * ATTENTION_WIDTH;
-    r.dkT = r.vT + a.E * ATTENTION_WIDTH, r.dvT = r.dkT + a.D * ATTENTION_WIDTH,
-    r.p = r.dvT + a.E * ATTENTION_WIDTH;
-    r.ds = r.p + BACKWARD_QUERIES * ATTENTION_WIDTH,
-    r.q = r.ds + BACKWARD_QUERIES * ATTENTION_WIDTH;
-    r.g = r.q + T * a.D, r.lse = r.g + T * a.E, r.delta = r.lse + T;
+    r.dq = scratch;
+    r.k = r.dq + T * D;
+    r.kT = r.k + ATTENTION_WIDTH * D;
+    r.vT = r.kT + ATTENTION_WIDTH * a.D;
+    r.dkT = r.vT + ATTENTION_WIDTH * a.E;
+    r.dvT = r.dkT + ATTENTION_WIDTH * a.D;
+    r.p = r.dvT + ATTENTION_WIDTH * a.E;
+    r.ds = r.p + ATTENTION_WIDTH * BACKWARD_QUERIES;
+    r.q = r.ds + ATTENTION_WIDTH * BACKWARD_QUERIES;
+    r.g = r.q + T * a.D;
+    r.lse = r.g + T * a.E;
+    r.delta = r.lse + T;
     for (long i = 0; i < a.T; i++) {
         copy_padded_row(r.q + i * a.D, q + i * a.q.row, a.scale * LOG2_E, a.D, a.D);
         copy_padded_row(r.g + i * a.E, g + i * a.g.row, 1.0f, a.E, a.E);
@@ -377,10 +460,8 @@ INLINE attention_rows gather_rows(const attention_shape a, const float *q, const
 INLINE vf masked_scores(const attention_shape a, const void *mask, vf scores, long query, long key,
                         long keys)
 {
-    float bias[LANES];
-    for (long j = 0; j < LANES; j++)
-        bias[j] = query < a.T && j < keys ? mask_value(a, mask, query, key + j) : 0.0f;
-    return vf_min(scores + vf_load(bias), vf_set(0.0f));
+    if (query >= a.T || keys <= 0) return scores;
+    return vf_min(scores + mask_values(a, mask, query, key, keys), vf_set(0.0f));
 }
 
 /* VECTORS columns of ATTENTION_ROWS rows of dq += ds k, over `keys` keys. */
@@ -516,13 +597,12 @@ INLINE void attention_backward(const attention_shape a, long first, long last, c
                                const float *lse, const float *g, float *dq, float *dk, float *dv,
                                float *scratch)
 {
-    long unit = a.mask_kind == ADDITIVE_MASK ? sizeof(float) : 1;
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
         attention_backward_head(
             a, q + b * a.q.batch + h * a.q.head, k + b * a.k.batch + h * a.k.head,
             v + b * a.v.batch + h * a.v.head,
-            (const char *)mask + unit * (b * a.mask.batch + h * a.mask.head),
+            (const char *)mask + mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
             y + b * a.y.batch + h * a.y.head, lse + i * a.T, g + b * a.g.batch + h * a.g.head,
             dq + b * a.dq.batch + h * a.dq.head, dk + b * a.dk.batch + h * a.dk.head,
             dv + b * a.dv.batch + h * a.dv.head, scratch);

@@ -3,19 +3,21 @@
  * Every size and stride is a constant where this is called, so the compiler writes the loops for
  * that one product. From the inside out:
  *
- *   tile     `rows` x `vectors` of C stay in registers while k runs. A step loads the vectors of B,
- *            broadcasts an element of A for each row, and does rows x vectors multiply-adds.
- *   panel    the columns of a tile, for all of a block's depth: what packing lays out side by side.
- *   block    DEPTH x width of B, which stays in the L2 cache while all rows of A pass; the rows x
- *            DEPTH strip of A stays in L1. So A is read where it lies. It is copied only if it is
- *            stored transposed: a strip's steps are then a row of A apart, in few sets of the
- *            cache.
+ *   tile    `rows` x `vectors` of C stay in registers while k runs. A step loads the vectors of B,
+ *           broadcasts an element of A for each row, and does rows x vectors multiply-adds.
+ *   strip   a tile's rows of A, DEPTH steps of them, which stay in the L1 cache while the tiles of
+ *           a block pass.
+ *   block   DEPTH x width of B, which stays in the L2 cache while all strips pass.
+ *
+ * A is read where it lies. B is packed a block at a time, each tile's columns side by side, if
+ * enough strips use it; or once for ever, as weights are (matmul_pack). What is read where it lies,
+ * with steps a row apart, is prefetched: no stream that the processor would detect.
  *
  * A finished vector goes through the epilogue while it is in its register: bias, activation,
  * residual and other outputs live there.
  *
- * This file is read once per element type: as it is for float, after `#define MATMUL_DOUBLE` for
- * double. Names end in _f32 and _f64. */
+ * This file is a template, included once per element type: as it is for float, after
+ * `#define MATMUL_DOUBLE` for double. Names end in _f32 and _f64. */
 #include "vector.h"
 
 #ifndef ANDON_MATMUL_SHAPE
@@ -83,11 +85,10 @@ enum {
 #else
     NAME(BLOCK) = (192 << 10) / sizeof(REAL), /* of 256 KB */
 #endif
-    NAME(GROUP) = 32,          /* rows of a transposed A that are copied at once: whole lines */
-    NAME(PREFETCH_STEPS) = 16, /* how far ahead B is fetched where it is not packed yet */
+    NAME(AHEAD) = 8,          /* steps by which what lies a row apart is prefetched */
+    NAME(STRIPS_TO_PACK) = 48, /* from so many strips on, packing B pays */
     /* Elements of scratch memory that a call needs for itself, aligned to 64 bytes. */
-    NAME(MATMUL_SCRATCH) = NAME(BLOCK) + (2 * NAME(MOST_VECTORS) * WIDTH + NAME(GROUP) +
-                                          NAME(MOST_ROWS)) * NAME(DEPTH)
+    NAME(MATMUL_SCRATCH) = NAME(BLOCK) + 2 * NAME(MOST_VECTORS) * WIDTH * NAME(DEPTH)
 };
 
 /* The columns, counted in vectors: panels of panel_vectors from 0 to full_vectors, then panels of
@@ -135,16 +136,28 @@ INLINE long NAME(block_depth)(long K)
 
 /* ---- The tile ---- */
 
-/* rows x columns of C, from k steps. Step p reads a[i * a_row + p * a_step] for each row i and
- * `vectors` vectors at b + p * b_step; with `copy` (where B is not packed yet) it leaves them at
- * copy_to, side by side. `add`: to what C holds. `finish`: these are the last steps. */
-INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, long k, const REAL *a,
-                       long a_row, long a_step, const REAL *b, long b_step, int packed,
-                       REAL *copy_to, REAL *c, int add, int finish,
-                       NAME(matmul_epilogue) * epilogue, const void *context, long m, long n)
+/* k steps of all of A's rows and of the columns [n0, n1) of B. */
+typedef struct {
+    long k, n0, n1;
+    const REAL *a; /* A's first row in the first of these steps */
+    const REAL *b; /* B's first of these steps; if packed, the panel of column `first` */
+    int packed;
+    long first;
+    int add, finish; /* add to what C holds; these are the last steps */
+    const void *context;
+} NAME(block);
+
+/* rows x columns of C, from row m and column n, in `vectors` vectors. */
+INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, NAME(block) block,
+                       REAL *c, NAME(matmul_epilogue) * epilogue, long m, long n)
 {
-    VEC sums[NAME(MOST_ROWS)][NAME(MOST_VECTORS)];
+    const long a_row = s.trans_a ? 1 : s.lda, a_step = s.trans_a ? s.lda : 1;
+    const long b_step = block.packed ? vectors * WIDTH : s.ldb;
     const long last = columns - (vectors - 1) * WIDTH; /* columns of the last vector */
+    const REAL *a = block.a + m * a_row, *b = block.b;
+    b += block.packed ? (n - block.first) * block.k : n;
+    VEC sums[NAME(MOST_ROWS)][NAME(MOST_VECTORS)];
+    c += m * s.ldc + n;
     UNROLL for (int i = 0; i < rows; i++)
     {
         UNROLL for (int j = 0; j < vectors; j++)
@@ -153,25 +166,21 @@ INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, long
             __builtin_prefetch(c + i * s.ldc + j * WIDTH, 1);
         }
     }
-    _Pragma("GCC unroll 4") for (long p = 0; p < k; p++)
+    _Pragma("GCC unroll 4") for (long p = 0; p < block.k; p++, a += a_step, b += b_step)
     {
         VEC row_of_b[NAME(MOST_VECTORS)];
+        if (s.trans_a) __builtin_prefetch(a + NAME(AHEAD) * a_step);
         UNROLL for (int j = 0; j < vectors; j++)
         {
-            long count = packed || j < vectors - 1 ? WIDTH : last;
+            long count = block.packed || j < vectors - 1 ? WIDTH : last;
             row_of_b[j] = VEC_(load_part)(b + j * WIDTH, count, 0);
-            if (copy_to == NULL) continue;
-            VEC_(store)(copy_to + j * WIDTH, row_of_b[j]);
-            __builtin_prefetch(b + NAME(PREFETCH_STEPS) * b_step + j * WIDTH);
+            if (!block.packed) __builtin_prefetch(b + NAME(AHEAD) * b_step + j * WIDTH);
         }
         UNROLL for (int i = 0; i < rows; i++)
         {
             REAL x = a[i * a_row];
             UNROLL for (int j = 0; j < vectors; j++) sums[i][j] += x * row_of_b[j];
         }
-        a += a_step;
-        b += b_step;
-        if (copy_to != NULL) copy_to += vectors * WIDTH;
     }
     UNROLL for (int i = 0; i < rows; i++)
     {
@@ -180,8 +189,8 @@ INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, long
             REAL *to = c + i * s.ldc + j * WIDTH;
             long count = j < vectors - 1 ? WIDTH : last;
             VEC x = sums[i][j];
-            if (add) x += VEC_(load_part)(to, count, 0);
-            if (finish) x = epilogue(context, x, m + i, n + j * WIDTH, count);
+            if (block.add) x += VEC_(load_part)(to, count, 0);
+            if (block.finish) x = epilogue(block.context, x, m + i, n + j * WIDTH, count);
             VEC_(store_part)(to, x, count);
         }
     }
@@ -219,8 +228,6 @@ INLINE void NAME(pack_panel)(matmul_shape s, int vectors, long columns, long k, 
     }
 }
 
-/* Columns [n0, n1) of k steps of B. b: the block's first row; out: the block's start, where the
- * panel of column n starts at out[n * k]. */
 static __attribute__((noinline, unused)) void NAME(pack_transposed_panel)(long ldb, int vectors,
                                                                           long columns, long k,
                                                                           const REAL *b, REAL *out)
@@ -228,18 +235,20 @@ static __attribute__((noinline, unused)) void NAME(pack_transposed_panel)(long l
     NAME(pack_panel)((matmul_shape){.ldb = ldb, .trans_b = 1}, vectors, columns, k, b, out);
 }
 
+/* The panels of columns [n0, n1) of k steps of B, one after the other. */
 INLINE void NAME(pack_columns)(matmul_shape s, long n0, long n1, long k, const REAL *b, REAL *out)
 {
     const int panel = NAME(panel_vectors)(s.N), tail = NAME(tail_vectors)(s.N);
     const long full = NAME(full_vectors)(s.N) * WIDTH, along = s.trans_b ? s.ldb : 1;
     for (long n = n0; n < n1;) {
-        int vectors = n < full ? panel : tail;
-        long columns = matmul_min(vectors * WIDTH, s.N - n);
+        const int vectors = n < full ? panel : tail;
+        const long columns = matmul_min(vectors * WIDTH, s.N - n);
         if (s.trans_b)
-            NAME(pack_transposed_panel)(s.ldb, vectors, columns, k, b + n * along, out + n * k);
-        else if (n < full) NAME(pack_panel)(s, panel, panel * WIDTH, k, b + n, out + n * k);
-        else NAME(pack_panel)(s, tail, columns, k, b + n, out + n * k);
+            NAME(pack_transposed_panel)(s.ldb, vectors, columns, k, b + n * along, out);
+        else if (n < full) NAME(pack_panel)(s, panel, panel * WIDTH, k, b + n, out);
+        else NAME(pack_panel)(s, tail, columns, k, b + n, out);
         n += vectors * WIDTH;
+        out += vectors * WIDTH * k;
     }
 }
 
@@ -254,135 +263,74 @@ INLINE void NAME(matmul_pack)(matmul_shape s, const REAL *b, REAL *packed, long 
     const long panels = NAME(full_vectors)(s.N) * WIDTH / step + 1; /* and the tail */
     const long n0 = panels * part / parts * step, end = panels * (part + 1) / parts * step;
     const long n1 = part == parts - 1 ? s.N : matmul_min(end, s.N);
-    for (long p = 0; p < s.K; p += depth)
-        NAME(pack_columns)(s, n0, n1, matmul_min(depth, s.K - p), b + (s.trans_b ? p : p * s.ldb),
-                           packed + p * NAME(vectors)(s.N) * WIDTH);
-}
-
-/* `height` rows of A, stored as (K, M): strips of `rows`, each k x rows. Eight steps at a time,
- * since the strips' pieces of one step lie far apart, often in one set of the cache. */
-INLINE void NAME(pack_strips)(int rows, long height, long k, const REAL *a, long lda, REAL *out)
-{
-    for (long p = 0; p < k; p += 8)
-        for (long i = 0; i < height; i += rows)
-            for (long q = p; q < matmul_min(p + 8, k); q++) {
-                REAL *to = out + i * k + q * rows;
-                if (i + rows <= height) memcpy(to, a + q * lda + i, rows * sizeof(REAL));
-                else
-                    for (long r = i; r < height; r++) to[r - i] = a[q * lda + r];
-            }
+    for (long p = 0; p < s.K; p += depth) {
+        const long k = matmul_min(depth, s.K - p);
+        REAL *block = packed + p * NAME(vectors)(s.N) * WIDTH;
+        NAME(pack_columns)(s, n0, n1, k, b + (s.trans_b ? p : p * s.ldb), block + n0 * k);
+    }
 }
 
 /* ---- Blocks ---- */
 
-/* What becomes of B: it is packed already, is read where it lies, or is packed on the way. */
-enum { NAME(PACKED), NAME(DIRECT), NAME(COPYING) };
-
-/* k steps of A's strips and of the columns [n0, n1). */
-typedef struct {
-    long k, n0, n1;
-    const REAL *b; /* where B lies: its first row in the block */
-    REAL *packed;  /* the block's panels: that of column n at packed[n * k] */
-    int add, finish;
-    const void *context;
-} NAME(block);
-
-/* One tile: `rows` rows of C from row m, and `columns` columns, in `vectors` vectors, from column
- * n. */
-INLINE void NAME(panel)(matmul_shape s, int rows, int vectors, long columns, int mode,
-                        const REAL *a, long a_row, long a_step, NAME(block) block, REAL *c,
-                        NAME(matmul_epilogue) * epilogue, long m, long n)
-{
-    const int packed = mode == NAME(PACKED);
-    REAL *panel = block.packed + n * block.k;
-    NAME(tile)(s, rows, vectors, columns, block.k, a, a_row, a_step, packed ? panel : block.b + n,
-               packed ? vectors * WIDTH : s.ldb, packed, mode == NAME(COPYING) ? panel : NULL,
-               c + m * s.ldc + n, block.add, block.finish, epilogue, block.context, m, n);
-}
-
-/* `rows` rows of C from row m: their strip of A times the block. */
-INLINE void NAME(strip)(matmul_shape s, int rows, int mode, const REAL *a, long a_row, long a_step,
-                        NAME(block) block, REAL *c, NAME(matmul_epilogue) * epilogue, long m)
+/* `rows` rows of C from row m, all columns of the block. */
+INLINE void NAME(strip)(matmul_shape s, int rows, NAME(block) block, REAL *c,
+                        NAME(matmul_epilogue) * epilogue, long m)
 {
     const int full = NAME(panel_vectors)(s.N), tail = NAME(tail_vectors)(s.N);
     const long tail_start = NAME(full_vectors)(s.N) * WIDTH;
-    const long last_start = (NAME(vectors)(s.N) - tail) * WIDTH; /* of two, or the same */
+    const long last_start = (NAME(vectors)(s.N) - tail) * WIDTH; /* of two tails, or the same */
     long n = block.n0;
     for (; n < matmul_min(block.n1, tail_start); n += full * WIDTH)
-        NAME(panel)(s, rows, full, full * WIDTH, mode, a, a_row, a_step, block, c, epilogue, m, n);
+        NAME(tile)(s, rows, full, full * WIDTH, block, c, epilogue, m, n);
     if (tail == 0 || n >= block.n1) return;
     if (last_start > tail_start)
-        NAME(panel)(s, rows, tail, tail * WIDTH, mode, a, a_row, a_step, block, c, epilogue, m,
-                    tail_start);
-    NAME(panel)(s, rows, tail, s.N - last_start, mode, a, a_row, a_step, block, c, epilogue, m,
-                last_start);
+        NAME(tile)(s, rows, tail, tail * WIDTH, block, c, epilogue, m, tail_start);
+    NAME(tile)(s, rows, tail, s.N - last_start, block, c, epilogue, m, last_start);
 }
 
-/* All rows of the range times one block. Strips are whole, but for M's last. */
-INLINE void NAME(rows)(matmul_shape s, matmul_range range, int mode, const REAL *a,
-                       NAME(block) block, REAL *c, REAL *scratch, int pack_a,
-                       NAME(matmul_epilogue) * epilogue)
+/* Rows [m0, m1) of C, all columns of the block. Strips are whole, but for M's last. */
+INLINE void NAME(strips)(matmul_shape s, long m0, long m1, NAME(block) block, REAL *c,
+                         NAME(matmul_epilogue) * epilogue)
 {
     const int rows = NAME(tile_rows)(s.M, s.N), rest = s.M % rows;
-    const long group = pack_a ? matmul_quotient(NAME(GROUP), rows) * rows : s.M;
-    const long a_row = s.trans_a ? 1 : s.lda;
-    const long a_step = pack_a ? rows : s.trans_a ? s.lda : 1;
-    for (long g = range.m0; g < range.m1; g += group) {
-        const long end = matmul_min(g + group, range.m1);
-        if (pack_a) NAME(pack_strips)(rows, end - g, block.k, a + g, s.lda, scratch);
-        for (long m = g; m < end; m += rows) {
-            const REAL *strip = pack_a ? scratch + (m - g) * block.k : a + m * a_row;
-            if (rest != 0 && m + rows > end)
-                NAME(strip)(s, rest, mode == NAME(COPYING) ? NAME(PACKED) : mode, strip, a_row,
-                            a_step, block, c, epilogue, m);
-            else if (mode == NAME(COPYING) && m == range.m0)
-                NAME(strip)(s, rows, NAME(COPYING), strip, a_row, a_step, block, c, epilogue, m);
-            else
-                NAME(strip)(s, rows, mode == NAME(COPYING) ? NAME(PACKED) : mode, strip, a_row,
-                            a_step, block, c, epilogue, m);
-        }
-    }
+    for (; m0 + rows <= m1; m0 += rows) NAME(strip)(s, rows, block, c, epilogue, m0);
+    if (rest > 0 && m0 < m1) NAME(strip)(s, rest, block, c, epilogue, m0);
 }
 
-/* All blocks. `packed`: all of B, as matmul_pack leaves it, or NULL and `b` as the shape says. */
+/* All blocks. b: B as the shape says, or, if is_packed, as matmul_pack left it. */
 INLINE void NAME(blocks)(matmul_shape s, matmul_range range, const REAL *a, const REAL *b,
-                         REAL *packed, int is_packed, REAL *c, REAL *scratch,
+                         int is_packed, REAL *c, REAL *scratch,
                          NAME(matmul_epilogue) * epilogue, const void *context)
 {
     const long depth = NAME(block_depth)(s.K), step = NAME(panel_vectors)(s.N) * WIDTH;
     const long tail_start = NAME(full_vectors)(s.N) * WIDTH;
-    const int rows = NAME(tile_rows)(s.M, s.N);
-    /* B is read where it lies if it is small, a single panel, or read once or twice only. */
-    const int direct = !is_packed && !s.trans_b &&
-                       (s.N * s.K <= 96 * 96 || s.N <= step || s.M <= 2 * rows);
-    const int pack_a = s.trans_a && s.M * s.K > 128 * 128 && s.N > WIDTH;
-    REAL *const a_scratch = scratch + NAME(BLOCK) + 2 * NAME(MOST_VECTORS) * WIDTH * depth;
+    const long strips = matmul_quotient(s.M, NAME(tile_rows)(s.M, s.N));
+    const int pack = s.trans_b || (strips >= NAME(STRIPS_TO_PACK) && s.N > step);
     if (range.m0 >= range.m1 || range.n0 >= range.n1) return;
-    long width = NAME(BLOCK) / depth / step * step;
-    const long count = matmul_quotient(range.n1 - range.n0, width);
-    width = matmul_quotient(matmul_quotient(range.n1 - range.n0, count), step) * step;
+    /* columns of a block: even parts of the range */
+    const long most = NAME(BLOCK) / depth / step * step, N = range.n1 - range.n0;
+    const long width = matmul_quotient(matmul_quotient(N, matmul_quotient(N, most)), step) * step;
 
     for (long p = 0; p == 0 || p < s.K; p += depth) {
-        const REAL *a_block = a + (s.trans_a ? p * s.lda : p);
-        for (long n = range.n0, end; n < range.n1; n = end) {
-            end = n + width > tail_start ? range.n1 : matmul_min(n + width, range.n1);
-            NAME(block) block = {.k = matmul_min(depth, s.K - p), .n0 = n, .n1 = end};
-            block.b = b + (s.trans_b ? p : p * s.ldb);
-            block.add = s.accumulate || p > 0;
-            block.finish = p + depth >= s.K;
-            block.context = context;
-            if (is_packed) block.packed = packed + p * NAME(vectors)(s.N) * WIDTH;
-            else block.packed = scratch - n * block.k;
-            if (is_packed)
-                NAME(rows)(s, range, NAME(PACKED), a_block, block, c, a_scratch, pack_a, epilogue);
-            else if (direct)
-                NAME(rows)(s, range, NAME(DIRECT), a_block, block, c, a_scratch, pack_a, epilogue);
-            else if (!s.trans_b && range.m1 - range.m0 >= rows)
-                NAME(rows)(s, range, NAME(COPYING), a_block, block, c, a_scratch, pack_a, epilogue);
-            else {
-                NAME(pack_columns)(s, n, end, block.k, block.b, block.packed);
-                NAME(rows)(s, range, NAME(PACKED), a_block, block, c, a_scratch, pack_a, epilogue);
+        NAME(block) block = {.k = matmul_min(depth, s.K - p), .packed = is_packed || pack};
+        block.a = a + (s.trans_a ? p * s.lda : p);
+        block.add = s.accumulate || p > 0;
+        block.finish = p + depth >= s.K;
+        block.context = context;
+        const REAL *b_here = b + (s.trans_b ? p : p * s.ldb);
+        for (block.n0 = range.n0; block.n0 < range.n1; block.n0 = block.n1) {
+            block.n1 = matmul_min(block.n0 + width, range.n1);
+            if (block.n1 > tail_start) block.n1 = range.n1;
+            if (is_packed) {
+                block.b = b + p * NAME(vectors)(s.N) * WIDTH;
+            } else if (pack) {
+                NAME(pack_columns)(s, block.n0, block.n1, block.k, b_here, scratch);
+                block.b = scratch;
+                block.first = block.n0;
+            } else {
+                block.b = b_here;
             }
+            NAME(strips)(s, range.m0, range.m1, block, c, epilogue);
         }
     }
 }
@@ -490,10 +438,10 @@ INLINE matmul_range NAME(matmul_part)(matmul_shape s, long part, long parts)
 
 /* The range of C = A B, where `packed` holds what matmul_pack made of B. */
 INLINE void NAME(matmul_packed)(matmul_shape s, matmul_range range, const REAL *a,
-                                const REAL *packed, REAL *c, REAL *scratch,
-                                NAME(matmul_epilogue) * epilogue, const void *context)
+                                const REAL *packed, REAL *c, NAME(matmul_epilogue) * epilogue,
+                                const void *context)
 {
-    NAME(blocks)(s, range, a, NULL, (REAL *)packed, 1, c, scratch, epilogue, context);
+    NAME(blocks)(s, range, a, packed, 1, c, NULL, epilogue, context);
 }
 
 /* The range of C = A B. */
@@ -505,7 +453,7 @@ INLINE void NAME(matmul)(matmul_shape s, matmul_range range, const REAL *a, cons
         NAME(row_times_columns)(s, range, a, x_step, b, c, epilogue, context);
     else if (s.M == 1 && range.m0 < range.m1)
         NAME(row_times_rows)(s, range, a, x_step, b, c, epilogue, context);
-    else NAME(blocks)(s, range, a, b, NULL, 0, c, scratch, epilogue, context);
+    else NAME(blocks)(s, range, a, b, 0, c, scratch, epilogue, context);
 }
 
 #undef REAL
