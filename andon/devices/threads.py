@@ -1,0 +1,29 @@
+"""The pool of threads that the kernels of all compiled graphs share."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+from . import compiler
+from .headers import expanded
+
+
+def attach(library: ctypes.CDLL) -> None:
+    """Hand the pool to a library whose text includes `threads.h`."""
+    library.use_thread_pool.argtypes = [ctypes.c_void_p]
+    library.use_thread_pool.restype = None
+    library.use_thread_pool(pool_address())
+
+
+@functools.cache
+def pool_address() -> int:
+    """Where the functions of the pool are; its library is loaded when first needed."""
+    function = pool().thread_pool_of_process
+    function.restype = ctypes.c_void_p
+    return function()
+
+
+@functools.cache
+def pool() -> ctypes.CDLL:
+    return compiler.load(expanded('#include "thread_pool.h"\n'), name="thread_pool")
