@@ -319,6 +319,16 @@ def test_attention_of_keys_whose_dims_are_in_another_order():
     assert_becomes("attention attention_backward", f, *[(2, 5, 12)] * 3)
 
 
+@pytest.mark.parametrize("queries", ["bhtd", "bthd"])
+@pytest.mark.parametrize("keys", ["bhsd", "bshd"])
+def test_attention_by_einsum(queries, keys):
+    def f(q, k, v, mask):
+        scores = andon.einsum(f"{queries},{keys}->bhts", q, k) * 0.5 + mask
+        return andon.einsum(f"bhts,{keys}->{queries}", F.softmax(scores, -1), v)
+
+    assert_becomes("attention attention_backward", f, *[(2, 5, 5, 4)] * 3, (5, 1, 5))
+
+
 def masked(q, k, v, mask):
     return F.softmax(scores_of(q, k).masked_fill(mask == 0, float("-inf")), dim=-1) @ v
 

@@ -10,14 +10,15 @@ A query that may see no key gives NaN if it is written out, and 0 here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ...core.spec import Shape
 from ...ops.attention import attention
 from ...ops.logic import logical_and, logical_not, where
-from ...ops.movement import swap_last
+from ...ops.movement import reshape, swap_last
 from ..fold import elements
 from ..ir import Graph, Symbol
 from .match import Match, Search
@@ -54,8 +55,9 @@ class Mask:
 
 @dataclass
 class Scores:
-    """q kᵀ · scale, and the masks over it."""
+    """q kᵀ · scale, and the masks over it, of the given shape."""
 
+    shape: Shape
     q: Any = None
     k: Any = None
     transposed: bool = False  # k is given as (..., D, S)
@@ -67,36 +69,50 @@ def attended(value: Symbol, search: Search) -> Match | None:
     """softmax(scores) v, at the product with v."""
     if str(value.op) != "matmul" or len(value.inputs[1].shape) < 2:
         return None
-    p, v = without_copies(value.inputs[0]), value.inputs[1]
+    p = plain(value.inputs[0])
     if str(p.op) != "softmax" or p.attrs["dim"] != len(p.shape) - 1:
         return None
-    scores = peeled(p.inputs[0], Scores())
-    if scores is None or not fit(scores, p, v):
+    scores, v = peeled(p.inputs[0], Scores(p.shape)), in_batch(value.inputs[1], p.shape)
+    if scores is None or not fit(scores, v):
         return None
     masks = [m for m in scores.masks if not is_causal(m, p.shape)]
     causal = len(masks) < len(scores.masks)
 
     def make(q: Symbol, k: Symbol, v: Symbol, *operands: Symbol) -> Symbol:
         k = swap_last(k) if scores.transposed else k
-        mask = combined(masks, operands, v)
-        return attention.apply(q, k, v, mask, scale=scores.scale, causal=causal)[0]
+        mask = combined(masks, operands)
+        y = attention.apply(q, k, v, mask, scale=scores.scale, causal=causal)[0]
+        return y if y.shape == value.shape else reshape.apply(y, shape=value.shape)
 
     return Match(value, (scores.q, scores.k, v, *(m.operand for m in masks)), make)
 
 
-def without_copies(x: Symbol) -> Symbol:
-    """x, looking through copies and casts."""
-    while str(x.op) in ("cast", "clone", "contiguous"):
+def plain(x: Symbol) -> Symbol:
+    """x, looking through copies, casts, and what merges or splits batch dims."""
+    while str(x.op) in ("cast", "clone", "contiguous") or keeps_matrices(x):
+        x = x.inputs[0]
+    return x
+
+
+def keeps_matrices(x: Symbol) -> bool:
+    """Whether x is a reshape that leaves the last two dims alone, or a permutation of nothing."""
+    if str(x.op) == "reshape":
+        return len(x.shape) > 1 and x.inputs[0].shape[-2:] == x.shape[-2:]
+    return str(x.op) == "permute" and x.attrs["dims"] == tuple(range(len(x.shape)))
+
+
+def in_batch(x: Symbol, shape: Shape) -> Symbol:
+    """x with the batch dims of `shape`, if it had them before they were merged."""
+    while keeps_matrices(x) and (x.shape[:-2] != shape[:-2] or str(x.op) == "permute"):
         x = x.inputs[0]
     return x
 
 
 def peeled(x: Any, scores: Scores) -> Scores | None:
     """`scores` with what x, a masked and scaled product, says of them; None if x is none."""
-    if not isinstance(x, Symbol):
-        return None
-    peel = PEELS.get(str(without_copies(x).op))
-    return peel(scores, *without_copies(x).inputs) if peel else None
+    x = plain(x) if isinstance(x, Symbol) else None
+    peel = PEELS.get(str(x.op)) if x is not None else None
+    return peel(scores, x) if peel else None
 
 
 def number(x: Any) -> Any:
@@ -106,39 +122,38 @@ def number(x: Any) -> Any:
     return x.const.item() if x.const is not None and x.const.ndim == 0 else None
 
 
-def peel_scale(scores: Scores, a: Any, b: Any) -> Scores | None:
-    x, n = (a, number(b)) if number(a) is None else (b, number(a))
-    if n is None or n <= 0:
+def peel_scale(scores: Scores, value: Symbol) -> Scores | None:
+    x, scale = without_factor(value, scores.scale)
+    if x is value or scale <= 0:
         return None
-    scores.scale *= n
+    scores.scale = scale
     return peeled(x, scores)
 
 
-def peel_divisor(scores: Scores, a: Any, b: Any) -> Scores | None:
-    n = number(b)
-    return None if n is None or n <= 0 else peel_scale(scores, a, 1 / n)
-
-
-def peel_choice(scores: Scores, condition: Any, a: Any, b: Any) -> Scores | None:
+def peel_choice(scores: Scores, value: Symbol) -> Scores | None:
+    condition, a, b = value.inputs
     kind, x, fill = ("hidden", b, number(a)) if number(b) is None else ("seen", a, number(b))
-    if fill is None or fill > LOW or not isinstance(condition, Symbol):
+    if fill is None or fill > LOW or value.shape != scores.shape:
+        return None
+    if not isinstance(condition, Symbol):
         return None
     scores.masks.append(Mask(condition, kind, scores.scale, float(fill)))
     return peeled(x, scores)
 
 
-def peel_sum(scores: Scores, a: Any, b: Any) -> Scores | None:
-    scale, masks = scores.scale, list(scores.masks)
-    for x, mask in ((a, b), (b, a)):
-        if isinstance(mask, Symbol):
-            found = peeled(x, Scores(scale=scale, masks=[*masks, Mask(mask, "added", scale)]))
+def peel_sum(scores: Scores, value: Symbol) -> Scores | None:
+    for x, mask in (value.inputs, value.inputs[::-1]):
+        if isinstance(mask, Symbol) and value.shape == scores.shape:
+            masks = [*scores.masks, Mask(mask, "added", scores.scale)]
+            found = peeled(x, replace(scores, masks=masks))
             if found is not None:
                 return found
     return None
 
 
-def peel_product(scores: Scores, q: Symbol, k: Symbol) -> Scores:
+def peel_product(scores: Scores, value: Symbol) -> Scores:
     """q kᵀ, with factors of q and k."""
+    q, k = (in_batch(x, scores.shape) for x in value.inputs)
     q, scores.scale = without_factor(q, scores.scale)
     k, scores.scale = without_factor(k, scores.scale)
     ndim = len(k.shape)
@@ -146,7 +161,7 @@ def peel_product(scores: Scores, q: Symbol, k: Symbol) -> Scores:
     scores.transposed = str(k.op) != "permute" or k.attrs["dims"] != swapped
     if not scores.transposed:
         k, scores.scale = without_factor(k.inputs[0], scores.scale)
-    scores.q, scores.k = q, k
+    scores.q, scores.k = in_batch(q, scores.shape), k
     return scores
 
 
@@ -164,23 +179,22 @@ def without_factor(x: Symbol, scale: float) -> tuple[Symbol, float]:
 
 PEELS: dict[str, Any] = {
     "mul": peel_scale,
-    "div": peel_divisor,
+    "div": peel_scale,
     "where": peel_choice,
     "add": peel_sum,
     "matmul": peel_product,
 }
 
 
-def fit(scores: Scores, p: Symbol, v: Symbol) -> bool:
+def fit(scores: Scores, v: Symbol) -> bool:
     """Whether the operands are what the op takes: of one dtype and with equal batch dims."""
-    q, k = scores.q, scores.k
-    if len(q.shape) < 2 or len(k.shape) < 2 or not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+    operands = (scores.q, scores.k, v)
+    if any(len(x.shape) < 2 or x.shape[:-2] != scores.shape[:-2] for x in operands):
         return False
-    masks = all(len(m.operand.shape) <= len(p.shape) for m in scores.masks)
-    return masks and p.shape[:-2] == q.shape[:-2] and q.dtype == k.dtype == v.dtype
+    return scores.q.dtype == scores.k.dtype == v.dtype
 
 
-def is_causal(mask: Mask, shape: tuple[int, ...]) -> bool:
+def is_causal(mask: Mask, shape: Shape) -> bool:
     """Whether a mask is known to hide what is later, and nothing else."""
     known = elements(mask.operand)
     if known is None or known.shape[-2:] != shape[-2:]:
@@ -194,7 +208,7 @@ def is_causal(mask: Mask, shape: tuple[int, ...]) -> bool:
     return bool((seen == np.tri(shape[-2], shape[-1]).astype(bool)).all())
 
 
-def combined(masks: list[Mask], operands: tuple[Symbol, ...], like: Symbol) -> Symbol | None:
+def combined(masks: list[Mask], operands: tuple[Symbol, ...]) -> Symbol | None:
     """The masks as one: boolean if all of them hide keys for good, or else to be added."""
     if not masks:
         return None
