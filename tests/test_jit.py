@@ -200,7 +200,12 @@ def test_new_specs_and_new_numbers_are_recorded_anew(capfd, monkeypatch):
     assert f(andon.ones(1), 3).tolist() == [3.0]
     assert f(andon.ones(1), 3).tolist() == [3.0]
     assert len(f.programs) == 3
-    assert capfd.readouterr().err.count("jit: recording f") == 3
+    said = capfd.readouterr().err.splitlines()
+    assert said == [
+        "jit: recording f: the first call",
+        "jit: recording f: argument 1 is 3, was 2",
+        "jit: recording f: argument 0 is float32[1], was float32[2]",
+    ]
 
 
 def test_an_argument_is_changed_in_place_as_without_jit():
@@ -252,6 +257,14 @@ def test_training_and_evaluation_are_two_programs():
     assert (model(x) == 0).any()
     assert (model.eval()(x) == 1).all()
     assert (model.train()(x) == 0).any()
+
+
+def test_why_a_recording_no_longer_holds_is_said(capfd, monkeypatch):
+    monkeypatch.setenv("ANDON_LOG", "trace")
+    model = andon.jit(nn.Sequential(nn.Dropout(0.5)))
+    model(andon.ones(2))
+    model.eval()(andon.ones(2))
+    assert "the training mode of Sequential has changed" in capfd.readouterr().err
 
 
 # Within eager programs

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtype import get_default_dtype
+from ..core.dtype import dtype, get_default_dtype
 from ..core.errors import GraphError
 from ..core.mode import mode
 from ..core.op import interpreters
@@ -80,12 +80,12 @@ class Jitted:
             if program.holds(leaves):
                 return program
         with self.lock:
-            self.explain(key, known)
+            self.explain(key, known, leaves)
             program = Program(Recording(self.function, leaves, structure))
             known.insert(0, program)
         return program
 
-    def explain(self, key: tuple, known: list[Program]) -> None:
+    def explain(self, key: tuple, known: list[Program], leaves: list) -> None:
         """Say, if asked, why the function is recorded now."""
         count = sum(map(len, self.programs.values()))
         if count >= LIMIT:
@@ -94,9 +94,17 @@ class Jitted:
                 "should be a tensor"
             )
         if os.environ.get("ANDON_LOG") == "trace":
-            reason = "of what changed since" if known else "the arguments are new"
-            specs = ", ".join(str(k) for k in key[1:-2])
-            print(f"jit: recording {self.name}({specs}): {reason}", file=sys.stderr)
+            why = known[0].reason(leaves) if known else self.difference(key)
+            print(f"jit: recording {self.name}: {why}", file=sys.stderr)
+
+    def difference(self, key: tuple) -> str:
+        """What distinguishes the arguments from those of the last recording."""
+        others = [other for other, programs in self.programs.items() if programs]
+        if not others:
+            return "the first call"
+        pairs = enumerate(zip(key[1:-2], others[-1][1:-2], strict=False))
+        changed = [f"argument {i} is {text(a)}, was {text(b)}" for i, (a, b) in pairs if a != b]
+        return "; ".join(changed) or "the arguments have another structure, or the modes differ"
 
     def graph_of(self, *args: Any, **kwargs: Any) -> Graph:
         """The simplified graph for these arguments."""
@@ -107,6 +115,14 @@ class Jitted:
         """The C that runs for these arguments."""
         leaves, structure = flatten((args, kwargs))
         return self.program(leaves, structure).executable.c_source
+
+
+def text(kind: tuple) -> str:
+    """What `kind_of` gives, for people."""
+    if not isinstance(kind[0], tuple):
+        return repr(kind[1])
+    described = str(Spec(kind[0], dtype(kind[1])))
+    return described + (", with a gradient" if kind[2:] == (True,) else "")
 
 
 def jit(function: Any = None, **options: Any) -> Any:

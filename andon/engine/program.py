@@ -33,6 +33,7 @@ class Program:
         self.recording = recording
         self.numbers: list[float] | None = list(recording.recorder.numbers)
         self.steps, self.guards = recording.recorder.steps, recording.recorder.guards
+        self.meanings = recording.recorder.meanings
         self.results, self.structure = recording.results, recording.structure
         self.returns_one = self.structure is LEAF
         self.gradients = recording.gradients
@@ -66,6 +67,13 @@ class Program:
             if leaves[place].array is not owner.array:
                 return False
         return all([read() == value for read, value in self.guards])  # noqa: C419 (faster so)
+
+    def reason(self, leaves: Sequence) -> str:
+        """Why it does not hold."""
+        for (read, value), meaning in zip(self.guards, self.meanings, strict=True):
+            if read() != value:
+                return f"{meaning} has changed"
+        return "a tensor that is read has another shape, dtype or place"
 
     # A call
 

@@ -68,7 +68,8 @@ class Recorder:
         self.cells: dict[int, Cell] = {}
         self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
         self.grads: dict[Tensor, Tensor | None] = {}  # the gradient each tensor had before
-        self.guards: list[tuple[Callable[[], Any], Any]] = []
+        self.guards: list[tuple[Callable[[], Any], Any]] = []  # what to read, and what it gave
+        self.meanings: list[str] = []  # of the guards
         self.modules: set[Any] = set()
         self.steps: list[tuple[Callable[[], Any], Symbol | None]] = []  # to do before each call
         self.numbers: list[float] = []  # what the numbers are at the first call
@@ -137,13 +138,13 @@ class Recorder:
         if tensor not in self.grads:
             self.grads[tensor] = tensor._grad
             if read:
-                self.guard(lambda: tensor._grad is None)
+                self.guard(lambda: tensor._grad is None, "whether a tensor has a gradient")
 
     def meet_module(self, module: Any) -> None:
         """What a module does depends on whether it is in training."""
         if module not in self.modules:
             self.modules.add(module)
-            self.guard(lambda: module.training)
+            self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
 
     # What Python does
 
@@ -161,9 +162,10 @@ class Recorder:
         with self.paused():
             return action()
 
-    def guard(self, read: Callable[[], Any]) -> None:
+    def guard(self, read: Callable[[], Any], meaning: str) -> None:
         """What `read` gives must be the same at later calls; else they record anew."""
         self.guards.append((read, read()))
+        self.meanings.append(meaning)
 
     def bake(self, cell: Cell) -> bool:
         """Make a mask that is only read a constant, since what it hides decides what is computed.
@@ -174,9 +176,7 @@ class Recorder:
         if cell.changed or owner.requires_grad or not is_mask(cell.array):
             return False
         cell.symbol.const = cell.array
-        self.guards.append(
-            (lambda: (id(owner.array), owner._version), (id(cell.array), owner._version))
-        )
+        self.guard(lambda: (id(owner.array), owner._version), "a mask")
         return True
 
     # The end

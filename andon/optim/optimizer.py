@@ -232,7 +232,8 @@ def in_force(group: Group) -> Group:
     recorder = interpreters.recorder
     if recorder is None:
         return group
-    recorder.guard(lambda: {k: v for k, v in group.items() if k not in ("lr", "params")})
+    fixed = [name for name in group if name not in ("lr", "params")]
+    recorder.guard(lambda: [group[name] for name in fixed], "an optimizer's hyperparameters")
     return {**group, "lr": recorder.number(lambda: float(group["lr"]))}
 
 

@@ -58,7 +58,9 @@ class SGD(Optimizer):
             return False
         state = self.state[p]
         if group["dampening"] and interpreters.recorder is not None:
-            interpreters.recorder.guard(lambda: state.get("momentum_buffer") is None)
+            interpreters.recorder.guard(
+                lambda: state.get("momentum_buffer") is None, "whether there is momentum"
+            )
         if state.get("momentum_buffer") is not None:
             return False
         state["momentum_buffer"] = wrap(np.zeros(p.array.shape, p.array.dtype))
