@@ -208,7 +208,11 @@ class Pass:
             return through_hooks(node, Tape.tensor(np.array(g))).array
 
     def arrive(self, leaf: Node, g: Any) -> None:
-        """Add to the leaf's `.grad`, which must not share memory with any other gradient."""
+        """Add to the leaf's `.grad`, which must not share memory with any other gradient.
+
+        It is laid out in memory as the leaf is, so that `p.grad.view(-1)` goes where `p.view(-1)`
+        does.
+        """
         tensor = leaf.tensor() if leaf.tensor is not None else None
         if tensor is None or self.targets:
             return
@@ -216,7 +220,11 @@ class Pass:
             add_to_grad(tensor, g)
             return
         alone = type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= ALONE
-        tensor.grad = Tape.tensor(g if alone else np.array(g))
+        if tensor.array.flags.c_contiguous:
+            alone = alone and g.flags.c_contiguous
+            tensor.grad = Tape.tensor(g if alone else np.array(g, order="C"))
+        else:
+            tensor.grad = Tape.tensor(g if alone else np.array(g))
 
 
 class TensorPass(Pass):

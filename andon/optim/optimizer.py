@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections import defaultdict
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -103,14 +104,16 @@ class Optimizer:
         """Update the parameters of a group, those of one dtype and age together."""
         names = self.slots(group)
         batches: dict[tuple, list] = {}
+        times: Counter = Counter()  # a parameter that is given twice is updated twice
         for p in group["params"]:
             if p.grad is not None:
+                times[p] += 1
                 g = gradient_of(p)
                 t = self.begin(p, group)
                 arrays = [self.state[p][name].array for name in names]
-                batches.setdefault((p.array.dtype, t), []).append((p.array, g, *arrays))
+                batches.setdefault((p.array.dtype, t, times[p]), []).append((p.array, g, *arrays))
                 p.memory.touch()
-        for (_, t), rows in batches.items():
+        for (_, t, _), rows in batches.items():
             sweep(partial(self.update, group, t), rows)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -149,9 +152,11 @@ class Optimizer:
         for p in group["params"]:
             check_parameter(p, type(self).__name__)
         known = {id(p) for other in self.param_groups for p in other["params"]}
-        own = [id(p) for p in group["params"]]
-        if len(set(own)) < len(own) or known & set(own):
-            raise StateError(f"{type(self).__name__}: a parameter is given more than once")
+        own = {id(p) for p in group["params"]}
+        if known & own:
+            raise StateError(f"{type(self).__name__}: a parameter is in more than one group")
+        if len(own) < len(group["params"]):  # PyTorch allows it, and so some programs do it
+            warnings.warn(f"{type(self).__name__}: a parameter is given twice", stacklevel=3)
         self.param_groups.append(group)
 
     def state_dict(self) -> dict[str, Any]:
