@@ -211,6 +211,14 @@ def test_lbfgs_with_strong_wolfe_finds_the_minimum():
     np.testing.assert_allclose(x, 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"lr": 0.3, "max_iter": 7}, {"max_eval": 6}], ids=str)
+def test_lbfgs_with_strong_wolfe_moves_as_pytorchs_does(options):
+    options = {"line_search_fn": "strong_wolfe", **options}
+    (losses, x), (theirs, y) = minimise(andon, 4, **options), minimise(torch, 4, **options)
+    np.testing.assert_allclose(losses, theirs, rtol=1e-6)
+    np.testing.assert_allclose(x, y, rtol=1e-6)
+
+
 def test_groups_have_hyperparameters_of_their_own():
     results = []
     for t in (andon, torch):
