@@ -992,3 +992,11 @@ def test_the_gradient_check_skips_outputs_without_gradient():
     assert gradcheck(lambda x: (x.detach(), (x > 0), x * 3), leaf())
     with pytest.raises(GradientError, match="no input"):
         gradcheck(lambda x: x, andon.ones(3))
+
+
+def test_the_gradient_of_a_leaf_lies_in_memory_as_the_leaf_does():
+    w, x = andon.randn(4, 3, requires_grad=True), andon.randn(5, 4)
+    for loss in (lambda: w.t() @ x.t(), lambda: andon.einsum("ab,cb->ac", w.t(), x)):
+        w.grad = None
+        loss().sum().backward()
+        assert w.grad.stride() == w.stride() and w.grad.view(-1).shape == (12,)

@@ -46,3 +46,13 @@ def test_small_questions_have_small_answers():
     assert andon.tensor(2).is_nonzero() and not andon.tensor(0).is_nonzero()
     assert x[0]._base is x._base and x.clone()._base is None
     assert [row.tolist() for row in reversed(andon.arange(3))] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: andon.zeros(2**62, 4), lambda: andon.empty(2**40, 2**40, 0), lambda: andon.eye(2**62),
+    lambda: andon.arange(10**30), lambda: andon.arange(0, 1e30),
+    lambda: andon.linspace(0, 1, 2**62), lambda: andon.full((2**63,), 1.5),
+])  # fmt: skip
+def test_more_elements_than_there_are_addresses_are_an_error(make):
+    with pytest.raises(ShapeError, match=r"^sizes: more bytes than there are addresses: "):
+        make()

@@ -12,7 +12,7 @@ NAMES = """
     init_process_group destroy_process_group new_group get_rank get_world_size get_backend barrier
     monitored_barrier all_reduce all_gather all_gather_object all_gather_into_tensor all_to_all
     broadcast broadcast_object_list gather reduce reduce_scatter reduce_scatter_tensor scatter send
-    recv isend irecv ReduceOp ProcessGroup
+    recv isend irecv ReduceOp ProcessGroup nn rpc
 """
 globals().update(absent_names("torch.distributed", NAMES, "andon trains in one process"))
 

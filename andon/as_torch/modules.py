@@ -10,6 +10,7 @@ from typing import Any
 # PyTorch's module: where it is in andon
 MODULES = {
     "torch": "andon.as_torch.torch",
+    "torch._dynamo": "andon.as_torch.compiler",
     "torch.accelerator": "andon.as_torch.accelerator",
     "torch.amp": "andon.amp",
     "torch.amp.autocast_mode": "andon.amp",
@@ -26,6 +27,7 @@ MODULES = {
     "torch.backends.cuda": "andon.as_torch.backends.cuda",
     "torch.backends.cudnn": "andon.as_torch.backends.cudnn",
     "torch.backends.mps": "andon.as_torch.backends.mps",
+    "torch.compiler": "andon.as_torch.compiler",
     "torch.cuda": "andon.as_torch.cuda",
     "torch.cuda.amp": "andon.as_torch.cuda.amp",
     "torch.cuda.amp.autocast_mode": "andon.as_torch.cuda.amp",
@@ -99,6 +101,7 @@ MODULES = {
     "torch.utils": "andon.as_torch.utils",
     "torch.utils._pytree": "andon.as_torch.pytree",
     "torch.utils.checkpoint": "andon.autograd.checkpoint",
+    "torch.utils.cpp_extension": "andon.as_torch.cpp_extension",
     "torch.utils.data": "andon.data",
     "torch.utils.data._utils": "andon.data",
     "torch.utils.data._utils.collate": "andon.data.collate",
@@ -146,6 +149,8 @@ def found_elsewhere(module: str, name: str) -> Any:
         return vars(importlib.import_module("andon.nn")).get(name)
     if module == "torch.nn.init":  # PyTorch's old names, without the underscore
         return vars(importlib.import_module("andon.nn.init")).get(f"{name}_")
+    if module == "torch" and name.startswith("_foreach_"):
+        return over_lists(name.removeprefix("_foreach_"))
     if module in ("torch", "torch.nn.functional") and name.endswith("_") and name[0] != "_":
         return in_place_function(name)
     return None
@@ -160,3 +165,19 @@ def in_place_function(name: str) -> Any:
     if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters:
         return functools.partial(function, inplace=True)
     return getattr(Tensor, name, None)
+
+
+def over_lists(name: str) -> Any:
+    """`_foreach_add_(xs, ys)`: the method of that name, of each tensor in a list; or None."""
+    from andon.tensor import Tensor
+
+    method = getattr(Tensor, name, None)
+    if method is None:
+        return None
+
+    def each(xs: Any, *others: Any, **options: Any) -> Any:
+        rows = [o if isinstance(o, (list, tuple)) else [o] * len(xs) for o in others]
+        results = [method(x, *row, **options) for x, *row in zip(xs, *rows, strict=True)]
+        return None if name.endswith("_") else results
+
+    return each

@@ -32,6 +32,7 @@ from andon.tensor import Device, Size, Tensor
 from . import (
     accelerator,
     backends,
+    compiler,
     cuda,
     distributed,
     hub,

@@ -202,7 +202,11 @@ class Pass:
             return through_hooks(node, Tape.tensor(copied(g))).array
 
     def arrive(self, leaf: Node, g: Any) -> None:
-        """Add to the leaf's `.grad`, which must not share memory with any other gradient."""
+        """Add to the leaf's `.grad`, which must not share memory with any other gradient.
+
+        It is laid out in memory as the leaf is, so that `p.grad.view(-1)` goes where `p.view(-1)`
+        does.
+        """
         tensor = leaf.tensor() if leaf.tensor is not None else None
         if tensor is None or self.targets:
             return
@@ -210,7 +214,9 @@ class Pass:
             add_to_grad(tensor, g)
             return
         alone = type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= ALONE
-        tensor.grad = Tape.tensor(g if alone else copied(g))
+        ordered = tensor.array.flags.c_contiguous
+        alone = alone and (g.flags.c_contiguous or not ordered)
+        tensor.grad = Tape.tensor(g if alone else copied(g, "C" if ordered else "K"))
 
 
 def as_array(g: Any) -> Any:
@@ -218,9 +224,9 @@ def as_array(g: Any) -> Any:
     return np.asarray(g) if isinstance(g, np.generic) else g
 
 
-def copied(g: Any) -> Any:
+def copied(g: Any, order: Any = "K") -> Any:
     """The elements of a gradient in memory of their own."""
-    return g.copy() if isinstance(g, Symbolic) else np.array(g)
+    return g.copy() if isinstance(g, Symbolic) else np.array(g, order=order)
 
 
 class TensorPass(Pass):

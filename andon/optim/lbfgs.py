@@ -65,7 +65,7 @@ class LBFGS(Optimizer):
             if d @ now.g > -small:
                 break
             before, t = now, first_length(state, now.g) * float(group["lr"])
-            t, now, used = self.go(closure, d, before, t, left > 0)
+            t, now, used = self.go(closure, d, before, t, left > 0, group["max_eval"] - calls)
             state.update(last_g=before.g, last_step=t * d)
             calls += used
             if np.abs(t * d).max() <= small or abs(now.loss - before.loss) < small:
@@ -75,7 +75,7 @@ class LBFGS(Optimizer):
         return first
 
     def go(
-        self, closure: Callable, d: np.ndarray, here: Point, t: float, look: bool
+        self, closure: Callable, d: np.ndarray, here: Point, t: float, look: bool, max_calls: int
     ) -> tuple[float, Point, int]:
         """Go from `here` along d, as far as t or the line search says.
 
@@ -93,7 +93,7 @@ class LBFGS(Optimizer):
             return t, at(t), 1  # the closure may have moved the parameters: they stay there
         found = (t, here, 0)
         if self.param_groups[0]["line_search_fn"] is not None:
-            found = strong_wolfe(at, here, d, t)
+            found = strong_wolfe(at, here, d, t, max_calls=max_calls)
         assign(params, x + found[0] * d)
         return found
 

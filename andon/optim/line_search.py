@@ -43,10 +43,16 @@ def strong_wolfe(
 ) -> tuple[float, Point, int]:
     """A length that meets the conditions, the point there, and how often `at` was called.
 
-    If none is found in `max_calls`, the best length seen.
-    Source: Nocedal & Wright 2006, Numerical optimization, algorithms 3.5 and 3.6.
+    If none is found in about `max_calls`, the best length seen. Each length that is tried is the
+    one that PyTorch tries, so that a minimisation takes the same path.
+    Source: Nocedal & Wright 2006, Numerical optimization, algorithms 3.5 and 3.6, with the
+    interpolation and the safeguards of Schmidt's minFunc.
     """
     origin = Trial(0.0, start, float(start.g @ d))
+
+    def look(t: float) -> Trial:
+        point = at(t)
+        return Trial(t, point, float(point.g @ d))
 
     def steep(trial: Trial) -> bool:  # the loss has not come down enough
         return not trial.loss <= origin.loss + c1 * trial.t * origin.slope
@@ -54,37 +60,74 @@ def strong_wolfe(
     def flat(trial: Trial) -> bool:
         return abs(trial.slope) <= -c2 * origin.slope
 
-    low, high, calls = origin, None, 0
-    while calls < max_calls:
-        point = at(t)
-        trial, calls = Trial(t, point, float(point.g @ d)), calls + 1
-        if steep(trial) or (trial.loss >= low.loss and low is not origin):
-            high = trial
-        elif flat(trial):
-            return t, point, calls
-        else:
-            if trial.slope * ((high.t if high else math.inf) - low.t) >= 0:
-                high = low  # a minimum lies between
-            low = trial
-        if high is None:
-            t = 2 * t
-        elif abs(high.t - low.t) * np.abs(d).max() < 1e-9:
+    last, trial, calls = origin, look(t), 1
+    while calls <= max_calls:
+        if steep(trial) or (calls > 2 and trial.loss >= last.loss):
             break
+        if flat(trial):
+            return trial.t, trial.point, calls
+        if trial.slope >= 0:
+            break
+        t, step = trial.t, trial.t - last.t
+        last, trial = trial, look(cubic_minimum(last, trial, t + 0.01 * step, 10 * t))
+        calls += 1
+    else:
+        last = origin
+    return zoom(look, steep, flat, last, trial, calls, max_calls, float(np.abs(d).max()))
+
+
+def zoom(
+    look: Callable[[float], Trial],
+    steep: Callable[[Trial], bool],
+    flat: Callable[[Trial], bool],
+    a: Trial,
+    b: Trial,
+    calls: int,
+    max_calls: int,
+    scale: float,
+) -> tuple[float, Point, int]:
+    """Narrow the bracket between a and b until a length in it meets the conditions."""
+    low, high = (a, b) if a.loss <= b.loss else (b, a)
+    stuck = False
+    while calls <= max_calls and abs(high.t - low.t) * scale >= 1e-9:
+        t, stuck = trial_length(low, high, stuck)
+        trial, calls = look(t), calls + 1
+        if steep(trial) or trial.loss >= low.loss:
+            low, high = (low, trial) if low.loss <= trial.loss else (trial, low)
+        elif flat(trial):
+            return trial.t, trial.point, calls
         else:
-            t = between(low, high)
+            if trial.slope * (high.t - low.t) >= 0:
+                high = low
+            low = trial
     return low.t, low.point, calls
 
 
-def between(a: Trial, b: Trial) -> float:
-    """Where the cubic through both ends has its minimum, kept away from the ends."""
+def trial_length(a: Trial, b: Trial, stuck: bool) -> tuple[float, bool]:
+    """The cubic's minimum; but away from the ends, when it comes close to one once too often.
+
+    Also whether it came close now.
+    """
+    least, most = sorted((a.t, b.t))
+    t = cubic_minimum(a, b, least, most)
+    margin = 0.1 * (most - least)
+    if min(most - t, t - least) >= margin:
+        return t, False
+    if stuck or t >= most or t <= least:
+        return (most - margin if most - t < t - least else least + margin), False
+    return t, True
+
+
+def cubic_minimum(a: Trial, b: Trial, least: float, most: float) -> float:
+    """Where the cubic through a and b has its minimum, within bounds; or halfway between those."""
+    a, b = (a, b) if a.t <= b.t else (b, a)
     width = b.t - a.t
     bend = a.slope + b.slope - 3 * (b.loss - a.loss) / width
     root = bend * bend - a.slope * b.slope
-    t = a.t + width / 2
-    if root >= 0 and math.isfinite(root):
-        twist = math.copysign(math.sqrt(root), width)
-        bottom = b.slope - a.slope + 2 * twist
-        if bottom:
-            t = b.t - width * (b.slope + twist - bend) / bottom
-    least, most = sorted((a.t + 0.1 * width, b.t - 0.1 * width))
-    return min(max(t, least), most)
+    if not 0 <= root < math.inf:
+        return (least + most) / 2
+    twist = math.sqrt(root)
+    bottom = b.slope - a.slope + 2 * twist
+    if not bottom:
+        return (least + most) / 2
+    return min(max(b.t - width * (b.slope + twist - bend) / bottom, least), most)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections import defaultdict
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -104,15 +105,17 @@ class Optimizer:
         group = in_force(group)
         names = self.slots(group)
         batches: dict[tuple, list] = {}
+        times: Counter = Counter()  # a parameter that is given twice is updated twice
         for p in group["params"]:
             if p.grad is not None:
+                times[p] += 1
                 g = gradient_of(p)
                 t = self.begin(p, group)
                 arrays = [self.state[p][name].elements() for name in names]
                 row = (p.elements(), g, *arrays)
-                batches.setdefault((row[0].dtype, t), []).append(row)
+                batches.setdefault((row[0].dtype, t, times[p]), []).append(row)
                 p.memory.touch()
-        for (_, t), rows in batches.items():
+        for (_, t, _), rows in batches.items():
             sweep(partial(self.update, group, t), rows)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -151,9 +154,11 @@ class Optimizer:
         for p in group["params"]:
             check_parameter(p, type(self).__name__)
         known = {id(p) for other in self.param_groups for p in other["params"]}
-        own = [id(p) for p in group["params"]]
-        if len(set(own)) < len(own) or known & set(own):
-            raise StateError(f"{type(self).__name__}: a parameter is given more than once")
+        own = {id(p) for p in group["params"]}
+        if known & own:
+            raise StateError(f"{type(self).__name__}: a parameter is in more than one group")
+        if len(own) < len(group["params"]):  # PyTorch allows it, and so some programs do it
+            warnings.warn(f"{type(self).__name__}: a parameter is given twice", stacklevel=3)
         self.param_groups.append(group)
 
     def state_dict(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -140,13 +141,18 @@ def filled(
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes: must be >= 0: {list(shape)}")
     chosen = _dtype(dtype, get_default_dtype())
-    if math.prod(n or 1 for n in shape) * chosen.numpy.itemsize >= 2**63:
-        raise ShapeError(f"sizes: more bytes than there are addresses: {list(shape)}")
+    check_addressable(shape, chosen.numpy.itemsize)
     check_fits(np.asarray(value), chosen, "full")
     array = np.zeros(shape, chosen.numpy)
     if value != 0:
         array[...] = np.asarray(value).astype(chosen.numpy)
     return from_array(array, requires_grad)
+
+
+def check_addressable(shape: Sequence[int], width: int) -> None:
+    """Raise if elements of `width` bytes are more than there can be addresses for."""
+    if math.prod(n or 1 for n in shape) * width >= 2**63:
+        raise ShapeError(f"sizes: more bytes than there are addresses: {list(shape)}")
 
 
 def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
@@ -212,6 +218,7 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
     fractional = any(isinstance(x, float) for x in (start, end, step))
     chosen = _dtype(dtype, get_default_dtype() if fractional else int64)
     size = math.ceil((end - start) / step) if fractional else -((start - end) // step)
+    check_addressable((size,), 8)
     array = (start + np.arange(size) * step).astype(chosen.numpy)
     return from_array(array, requires_grad)
 
@@ -223,6 +230,7 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     (steps,) = sizes_from((steps,))
     if steps < 0:
         raise ShapeError(f"linspace: steps must be >= 0: {steps}")
+    check_addressable((steps,), 8)
     array = np.linspace(float(start), float(end), steps).astype(chosen.numpy)
     return from_array(array, requires_grad)
 

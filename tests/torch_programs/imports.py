@@ -1,6 +1,7 @@
 """What training scripts import at their top, for many GPUs and machines, and do not use on one."""
 
 import torch
+import torch._dynamo
 import torch.distributed as dist
 import torch.multiprocessing as mp
 import torch.nn as nn
@@ -61,6 +62,19 @@ def attention():
     return y.tolist()
 
 
+def lists():
+    xs = [torch.ones(2), torch.arange(3.0)]
+    torch._foreach_mul_(xs, 2.0)
+    torch._foreach_add_(xs, [torch.ones(2), torch.ones(3)], alpha=0.5)
+    return [list(xs), list(torch._foreach_sqrt(xs))]
+
+
+@torch.compiler.disable
+def steered():
+    torch._dynamo.config.suppress_errors = True
+    return [torch.compiler.is_compiling(), torch._dynamo.disable(len)([1])]
+
+
 def main():
     x = torch.ones(2, 3, dtype=torch.float64)
     news = [x.new(2, 2).shape, x.new([1, 2]).tolist(), x.new().shape, str(x.new([1]).dtype)]
@@ -70,5 +84,5 @@ def main():
     return {
         "asked": asked(), "printed": printed(), "trees": trees(), "attention": attention(),
         "old": [[list(n) if isinstance(n, tuple) else n for n in news], list(fans)],
-        "scripted": scripted, "dense": dense,
+        "scripted": scripted, "dense": dense, "lists": lists(), "steered": steered(),
     }  # fmt: skip
