@@ -85,8 +85,15 @@ HEADS = {  # batch, heads, time, head size
 }
 
 
-def array(*shape: int) -> np.ndarray:
-    return np.random.default_rng(len(shape)).standard_normal(shape).astype(np.float32)
+def array(*shape: int, fill: bool = True) -> np.ndarray:
+    """Random numbers, or zeros, that start at a cache line, as arenas and torch's tensors do."""
+    size = int(np.prod(shape))
+    buffer = np.zeros(size + 16, np.float32)
+    start = -buffer.ctypes.data % 64 // 4
+    x = buffer[start : start + size].reshape(shape)
+    if fill:
+        x[...] = np.random.default_rng(len(shape)).standard_normal(shape, np.float32)
+    return x
 
 
 def library(source: str, threads: int = 2) -> ctypes.CDLL:
@@ -110,7 +117,7 @@ def kernels() -> list[tuple[str, Callable, Callable, int]]:
     lib = library(DRIVER)
     x, y, g, z = (array(M, C) for _ in range(4))
     weight, bias, mean, rstd = array(C), array(C), array(M), array(M)
-    sums, labels = np.zeros((2, 8, C), np.float32), np.arange(M) % C
+    sums, labels = array(2, 8, C), np.arange(M) % C
     tx, tw, tb, tg = (torch.tensor(a, requires_grad=True) for a in (x, weight, bias, g))
     p, ln = F.softmax(tx, -1), F.layer_norm(tx, (C,), tw, tb)
     t_labels, loss, norms = torch.tensor(labels), array(M), np.zeros(8)
@@ -118,13 +125,13 @@ def kernels() -> list[tuple[str, Callable, Callable, int]]:
     def torch_loss():
         torch.autograd.grad(F.cross_entropy(tx, t_labels), tx)
 
-    plain, zeros = tx.detach(), [np.zeros((M, C), np.float32) for _ in range(2)]
+    plain, weights, zeros = tx.detach(), array(M, C), [array(M, C, fill=False) for _ in "mv"]
     return [
         ("gelu", caller(lib.gelu, [y, x]), lambda: F.gelu(plain, approximate="tanh"), 2),
         ("softmax", caller(lib.softmax, [y, x]), lambda: F.softmax(plain, -1), 2),
         (
             "softmax backward",
-            caller(lib.d_softmax, [z, g, p.detach().numpy()]),
+            caller(lib.d_softmax, [z, g, x]),
             gradient(p, tx, tg.detach()),
             3,
         ),
@@ -146,7 +153,7 @@ def kernels() -> list[tuple[str, Callable, Callable, int]]:
             torch_loss,
             2,
         ),
-        ("clip and AdamW", caller(lib.adamw, [x.copy(), g, *zeros, norms]), torch_adamw(g), 8),
+        ("clip and AdamW", caller(lib.adamw, [weights, g, *zeros, norms]), torch_adamw(g), 8),
     ]
 
 
@@ -176,7 +183,7 @@ def attention(name: str, B: int, H: int, T: int, D: int) -> list[Result]:
     lib = library(DRIVER + sizes + ATTENTION)
     lib.scratch.restype = ctypes.c_long
     q, k, v, y, g, dq, dk, dv = (array(B, T, H, D) for _ in range(8))
-    arrays = [q, k, v, y, array(B, H, T), np.zeros(lib.scratch(), np.float32), g, dq, dk, dv]
+    arrays = [q, k, v, y, array(B, H, T), array(lib.scratch()), g, dq, dk, dv]
     tq, tk, tv, tg = (torch.tensor(x).transpose(1, 2) for x in (q, k, v, g))
     operands = [t.requires_grad_() for t in (tq, tk, tv)]
     plain = [t.detach() for t in operands]

@@ -11,6 +11,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import andon
 from andon import nn
@@ -521,3 +523,44 @@ def test_recognition_leaves_gradients_that_are_not_the_tapes_alone():
       %gx = mul(%g, %s)
       return %y, %gx""")
     assert computed(run_passes(graph, SIMPLIFY)) == Counter(["sigmoid", "mul", "mul"])
+
+
+PIECES = [
+    *(f for f, _ in ACTIVATIONS.values()),
+    *(stable_softmax, detached_softmax, with_root, with_power, with_rsqrt, with_moments),
+    lambda x: x - x.logsumexp(-1, keepdim=True),
+    lambda x: x * andon.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6),
+    lambda x: x * 0.5,
+    lambda x: x.transpose(-2, -1),
+    lambda x: x.sum(-1, True) + x,
+]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.data())
+def test_random_networks_have_the_same_gradients(data):
+    """Pieces in any order, that share inputs, feed one another and are used more than once."""
+    choices = [
+        (data.draw(st.sampled_from(["piece", "piece", "add", "mul", "attend"])),
+         data.draw(st.integers(0, len(PIECES) - 1)),
+         *data.draw(st.tuples(*[st.integers(0, 30)] * 3)))
+        for _ in range(data.draw(st.integers(1, 9)))
+    ]  # fmt: skip
+
+    def network(*xs):
+        values = list(xs)
+        for kind, piece, *picks in choices:
+            a, b, c = (values[i % len(values)] for i in picks)
+            if kind == "piece":
+                values.append(PIECES[piece](a))
+            elif kind == "attend":
+                values.append(F.softmax(scores_of(a, b), -1) @ c)
+            else:
+                values.append(a + b if kind == "add" else a * b)
+        last = (values[-1] * 0.1).tanh() + (values[-2] * values[-3] * 0.1).sigmoid()
+        return last + sum(xs)
+
+    graph = recorded(network, *[(2, 4, 4)] * 3)
+    changed = run_passes(graph, SIMPLIFY)
+    for before, after in zip(run(graph), run(changed), strict=True):
+        np.testing.assert_allclose(before, after, rtol=1e-2, atol=1e-3)

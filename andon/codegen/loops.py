@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..graph.affine import Axis
-from ..graph.fuse import Loop, size
+from ..graph.fuse import Grouping, Loop, size
 from ..graph.ir import Symbol
 from .nest import CHUNKS, Access, Nest
 from .scalar import C_TYPES, STORED, expression, literal, name_of
@@ -31,6 +31,9 @@ class Function:
               multiples
     work      an estimate of the elements that a row takes
     partials  for a reduction of everything: the accumulators that each chunk leaves
+    serial    whether one thread does it all; `by_parts`: it is told its part, not its rows
+    scratch   bytes of memory for its threads together
+    headers   the files of kernels/cpu that it needs
     """
 
     title: str
@@ -42,13 +45,14 @@ class Function:
     work: int = 1
     partials: list[str] = field(default_factory=list)
     serial: bool = False
+    by_parts: bool = False
     scratch: int = 0
     headers: tuple[str, ...] = ()
 
 
-def functions_of(loop: Loop, stored: list[Symbol]) -> list[Function]:
+def functions_of(loop: Loop, stored: list[Symbol], grouping: Grouping) -> list[Function]:
     """The functions that compute a loop: one, or two for a reduction of everything."""
-    nest = Nest(loop, stored)
+    nest = Nest(loop, stored, grouping)
     if not loop.is_whole:
         return [LoopText(nest).function()]
     return [WholeText(nest).function(), TotalText(nest).function()]
@@ -599,7 +603,7 @@ class WholeText(LoopText):
         inside = [m for m in self.loop.members if self.nest.is_swept(m)]
         reductions = [m for m in inside if m in self.loop.operand]
         self.point(
-            [m for m in inside if m in self.nest.stores and m not in reductions],
+            [m for m in inside if m in self.nest.stores and m not in self.loop.operand],
             reductions,
             0,
             part,

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..graph.affine import Axis, Forms, axes_of, linear, row_major
-from ..graph.fuse import Loop, size
+from ..graph.affine import Axis, Forms, axes_of
+from ..graph.fuse import Grouping, Loop, size
 from ..graph.ir import Symbol
 from .scalar import name_of
 from .vector import COSTLY, vector_type
@@ -33,12 +33,6 @@ class Access:
         return self.strides.get(axis, 0)
 
 
-def access(value: Symbol, forms: Forms) -> Access:
-    """The elements of a row-major buffer at an index."""
-    place = linear(forms, row_major(value.shape))
-    return Access(value, place.offset, dict(place.terms))
-
-
 class Nest:
     """A loop, its axes ordered and merged.
 
@@ -48,17 +42,22 @@ class Nest:
     columns   whether `fast` is kept, so that a vector holds the reductions of several rows
     """
 
-    def __init__(self, loop: Loop, stored: Iterable[Symbol]):
-        self.loop = loop
+    def __init__(self, loop: Loop, stored: Iterable[Symbol], grouping: Grouping):
+        self.loop, self.grouping = loop, grouping
         self.loads = {
-            (base, i): access(base, forms)
+            (base, i): self.access(base, forms)
             for base, known in loop.reads.items()
             for i, forms in enumerate(known)
         }
-        self.stores = {m: access(m, loop.index[m]) for m in stored}
+        self.stores = {m: self.access(m, loop.index[m]) for m in stored}
         self.order_axes()
         self.levels()
         self.vector = self.vector_type()
+
+    def access(self, value: Symbol, forms: Forms) -> Access:
+        """The elements of a value at an index."""
+        place = self.grouping.place(value, forms)
+        return Access(value, place.offset, dict(place.terms))
 
     # ---- axes
 

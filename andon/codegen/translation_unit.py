@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ..core.op import item
 from ..graph.fuse import Call, Grouping, Kernel, Loop
 from ..graph.ir import Graph, Symbol
-from ..graph.memory import Place, Plan, Planner, rounded, size_in_bytes
+from ..graph.memory import Place, Plan, Planner, results, rounded, size_in_bytes
 from ..graph.text import names_of, statement
 from .library import call_of
 from .loops import Function, functions_of, named
@@ -53,30 +53,28 @@ def translate(graph: Graph, updates: Mapping[int, int] | None = None) -> Unit:
     """The C file of a graph, the plan of its memory, and the order in which things run."""
     grouping = Grouping(graph, can_compute, updates)
     kernels = grouping.run()
-    return Writer(grouping, kernels, updates or {}).unit()
+    return Writer(grouping, kernels).unit()
 
 
 class Writer:
     """Writes the file of one graph."""
 
-    def __init__(self, grouping: Grouping, kernels: list[Kernel], updates: Mapping[int, int]):
+    def __init__(self, grouping: Grouping, kernels: list[Kernel]):
         self.grouping, self.kernels, self.graph = grouping, kernels, grouping.graph
         self.names = names_of(self.graph)
         self.functions: dict[str, str] = {}  # names by text
         self.taken: set[str] = set()
         self.texts: list[str] = []
         self.headers: set[str] = set()
-        planner = Planner(self.graph, grouping, kernels, updates, {})
-        self.calls = [self.functions_of(kernel, planner.stored) for kernel in kernels]
-        planner.scratch = {k: scratch_of(f) for k, f in enumerate(self.calls) if f}
-        self.plan = planner.run()
-        self.reads = planner.reads
-        self.stored = planner.stored
+        self.planner = Planner(grouping, kernels)
+        self.calls = [self.functions_of(kernel) for kernel in kernels]
+        self.planner.scratch = {k: scratch_of(f) for k, f in enumerate(self.calls) if f}
+        self.plan = self.planner.run()
 
-    def functions_of(self, kernel: Kernel, stored: set[Symbol]) -> list[Function] | None:
+    def functions_of(self, kernel: Kernel) -> list[Function] | None:
         """The functions that a kernel is; None for a call of the reference."""
         if isinstance(kernel, Loop):
-            return functions_of(kernel, [m for m in kernel.members if m in stored])
+            return functions_of(kernel, self.planner.stored(kernel), self.grouping)
         return call_of(kernel, self.grouping)
 
     def unit(self) -> Unit:
@@ -116,7 +114,8 @@ class Writer:
             title = f"{function.title}_{n}"
         self.taken.add(title)
         self.functions[function.body] = title
-        text = named(function.body, identifiers([self.name(v) for v in function.named]))
+        found = identifiers([self.name(v) for v in function.named])
+        text = named(function.body, found)
         self.headers |= set(function.headers)
         self.texts.append(f"{self.comment(k)}\nNOINLINE void {title}{text}\n")
         return title
@@ -230,10 +229,8 @@ class Segment:
     def blocks(self, k: int) -> tuple[list[Block], list[Block]]:
         """The memory that a kernel reads, and that it writes."""
         writer, plan = self.writer, self.writer.plan
-        reads = [block(plan.places[v], v) for v in writer.reads[k]]
-        kernel = writer.kernels[k]
-        made = kernel.members if isinstance(kernel, Loop) else kernel.results
-        writes = [block(plan.places[v], v) for v in made if v in writer.stored]
+        reads = [block(plan.places[v], v) for v in writer.planner.reads[k]]
+        writes = [block(plan.places[v], v) for v in writer.planner.writes[k]]
         if k in plan.scratch:
             at = plan.scratch[k]
             writes.append((True, at, at + scratch_of(writer.calls[k] or [])))
@@ -255,14 +252,22 @@ class Segment:
     def call(self, k: int, function: Function, name: str, serial: bool) -> str:
         writer = self.writer
         kernel = writer.kernels[k]
-        made = set(kernel.members if isinstance(kernel, Loop) else kernel.results)
+        made = set(results(kernel))
         arguments = [writer.pointer(v, v in made) for v in function.buffers]
         if k in writer.plan.scratch:
             at = writer.plan.scratch[k]
             for kind in function.partials:
                 arguments.append(f"({kind} *)(arena + {at})")
                 at += rounded(CHUNKS * 8)
+            if (writer.calls[k] or [function])[0].scratch:
+                arguments.append(f"(float *)(arena + {at})")
         rest = ", ".join([*arguments, "&c->error"])
+        if function.by_parts:
+            return (
+                f"if (part == 0) {name}(0, 1, {rest});"
+                if serial
+                else f"{name}(part, parts, {rest});"
+            )
         if serial:
             return f"if (part == 0) {name}(0, {function.rows}, {rest});"
         rows = f"r = rows_of_part({function.rows}, {function.unit}, part, parts);"

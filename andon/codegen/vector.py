@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..graph.ir import Symbol
-from .scalar import expression, literal, name_of
+from .scalar import FRACTION, expression, literal, name_of
 
 MASK = {"vf": "vi", "vd": "vl"}
 LANES = {"vf": "LANES", "vd": "VD_LANES"}
@@ -29,7 +29,16 @@ TEXTS = {
     "relu": "V_where({0} < 0, V_set(0), {0})",
     "leaky_relu": "V_where({0} > 0, {0}, {0} * {negative_slope})",
     "prelu": "V_where({0} > 0, {0}, {0} * {1})",
-    "lerp": "V_where({2} < 0.5f, {0} + {2} * ({1} - {0}), {1} - ({1} - {0}) * (1 - {2}))",
+    "gelu_tanh_backward": "{0} * V_gelu_tanh_slope({1})",
+    "gelu_erf": "{0} * (0.5 + 0.5 * V_erf({0} * 0.7071067811865476))",
+    "gelu_erf_backward": "{0} * (0.5 + 0.5 * V_erf({1} * 0.7071067811865476)"
+    " + {1} * 0.3989422804014327 * V_exp(-0.5 * {1} * {1}))",
+    "softplus": "V_where({0} * {beta} > {threshold}, {0}, V_log1p(V_exp({0} * {beta})) / {beta})",
+    "logsigmoid": "V_smaller({0}, V_set(0)) - V_log1p(V_exp(-V_abs({0})))",
+    "elu": "V_where({0} > 0, {scale} * {0}, {alpha} * {scale} * V_expm1({0} * {input_scale}))",
+    "hardtanh": "V_larger(V_smaller({0}, V_set({max_val})), V_set({min_val}))",
+    "sign": "V_where({0} > 0, V_set(1), V_where({0} < 0, V_set(-1), V_set(0)))",
+    "lerp": "V_where({2} < 0.5, {0} + {2} * ({1} - {0}), {1} - ({1} - {0}) * (1 - {2}))",
     "silu_backward": "{0} * V_sigmoid({1}) * (1 + {1} * (1 - V_sigmoid({1})))",
     "eq": "{0} == {1}", "ne": "{0} != {1}", "gt": "{0} > {1}", "ge": "{0} >= {1}",
     "lt": "{0} < {1}", "le": "{0} <= {1}", "where": "V_where({0}, {1}, {2})",
@@ -68,9 +77,8 @@ def vector_expression(value: Symbol, operands: list[str], V: str) -> str | None:
         return None
     of = "float64" if V == "vd" else "float32"
     attrs = {k: literal(x, of) for k, x in value.attrs.items() if isinstance(x, int | float)}
+    text = text if V == "vd" else FRACTION.sub(r"\1f", text)
     found = text.replace("V_", f"{V}_").format(*operands, **attrs)
-    if V == "vd":
-        found = found.replace("0.5f", "0.5")
     return f"({MASK[V]})({found})" if op.name in COMPARISONS else found
 
 

@@ -46,7 +46,7 @@ WISHES = (  # left out where a compiler refuses them
     "-fno-sanitize=all",
 )
 LIBRARIES = ("-lm", "-lpthread")
-REFUSALS = r"unknown|unrecognized|unsupported|not supported|unable to find|cannot find|bad value"
+REFUSALS = r"unknown|unrecognized|unsupported|not support|bad value|invalid"
 MOST_OF_A_MESSAGE = 20_000  # characters
 
 

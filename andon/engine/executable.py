@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..codegen.translation_unit import Unit, translate
-from ..devices import compiler
+from ..devices import compiler, threads
 from ..devices.headers import expanded
 from ..graph.ir import Graph
 from ..graph.lower import lower
@@ -94,6 +94,7 @@ def loaded(source: str) -> ctypes.CDLL:
     library = compiler.load(expanded(source), flags=("-fwrapv",))
     library.run.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     library.run.restype = ctypes.c_int
+    threads.attach(library)
     return library
 
 

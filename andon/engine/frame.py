@@ -121,7 +121,7 @@ class Frame:
     def view(self, value: Symbol) -> np.ndarray:
         """The elements of a value where they lie."""
         found = self.unit.grouping.strided(value)
-        assert found is not None
+        assert found is not None  # what no strides say is copied before
         base, offset, strides = found
         place, size = self.plan.places[base], base.dtype.itemsize
         steps = tuple(s * size for s in strides)
@@ -142,7 +142,7 @@ class Frame:
         for value, array in zip(
             kernel.results, made if isinstance(made, tuple) else (made,), strict=True
         ):
-            if value in self.plan.places:
+            if self.unit.grouping.memory(value) in self.plan.places:
                 np.copyto(self.view(value), array, casting="unsafe")
 
     def copy_updates(self) -> None:

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 from ..core.op import item
 from ..ops.index import zeros
+from ..ops.join import cat, stack
 from ..ops.movement import contiguous
-from .affine import Axis, Forms, axes_of, enumerates, fresh, linear, reshaped, row_major
+from .affine import Axis, Form, Forms, axes_of, enumerates, fresh, linear, reshaped, row_major
 from .ir import Graph, Symbol
 from .record import output
 from .views import index_in_source, of_expand, origin, source
@@ -72,15 +73,6 @@ class Loop:
     def is_whole(self) -> bool:
         """Whether it reduces many elements to one, which threads share."""
         return self.reduced_by is not None and not self.kept and size(self.axes) >= WHOLE
-
-    def reads_in_step(self, member: Symbol, x: Symbol) -> bool:
-        """Whether the only element of x read at each point has the place of the member's there."""
-        known = self.reads.get(x, [])
-        if len(known) != 1:
-            return False
-        return linear(known[0], row_major(x.shape)) == linear(
-            self.index[member], row_major(member.shape)
-        )
 
 
 class Call:
@@ -138,6 +130,8 @@ class Grouping:
         self.aliases: dict[Symbol, Symbol] = {}
         self.copies: set[Symbol] = set()
         self.readers: dict[Symbol, list[int]] = {}
+        self.homes: dict[Symbol, Strided] = {}  # values that lie within others' memory
+        self.pieces: dict[Symbol, list[Symbol]] = {}  # what fills the memory of such others
         self.items = {(v.inputs[0], v.attrs["index"]): v for v in graph.values if v.op is item}
 
     # ---- values that have elements of their own
@@ -167,21 +161,23 @@ class Grouping:
         found = self.origin(value, forms)
         if found is None:
             return None
-        base, at = found
-        place = linear(at, row_major(base.shape))
-        strides = []
-        for form in forms:
-            steps = [(place.coefficient(axis), c) for axis, c in form.terms]
-            stride = steps[-1][0] if steps else 0  # of the last part of a dim that was split
-            if any(step != stride * c for step, c in steps):
-                return None
-            strides.append(stride)
-        return Strided(self.memory(base), place.offset, tuple(strides))
+        place = self.place(*found)
+        strides = strides_of(place, forms)
+        return None if strides is None else Strided(self.memory(found[0]), place.offset, strides)
+
+    def place(self, value: Symbol, forms: Forms) -> Form:
+        """Where in memory the element of a value at an index is, counted in elements."""
+        home = self.homes.get(value)
+        if home is None:
+            return linear(forms, row_major(value.shape))
+        return linear(forms, home.strides).plus(home.offset)
 
     def memory(self, value: Symbol) -> Symbol:
         """The value whose memory holds the elements of this one."""
         while True:
             before = self.aliases[value] if value in self.aliases else self.source(value)
+            if before is None and value in self.homes and self.homes[value].value is not value:
+                before = self.homes[value].value
             if before is None:
                 return value
             value = before
@@ -209,15 +205,97 @@ class Grouping:
         pairs = zip(value.shape, found.strides, row_major(value.shape), strict=True)
         return all(n == 1 or a == b for n, a, b in pairs)
 
+    # ---- values that lie within others
+
+    def settle_homes(self) -> None:
+        """Let what is joined be computed in its place, and attention lie as its readers want it."""
+        owned = {self.memory(y) for y in self.graph.outputs}
+        fixed = {*owned, *self.aliases.values()}
+        for value in reversed(self.graph.values):
+            if value.op is None or isinstance(value.dtype, tuple) or 0 in value.shape:
+                continue
+            if value.op in (cat, stack) and not self.is_promoted(value):
+                self.join_parts(value, fixed)
+            elif value.op.name == "permute" and value not in self.copies:
+                self.lie_permuted(value, fixed)
+
+    def is_promoted(self, value: Symbol) -> bool:
+        return any(x.dtype != value.dtype for x in value.operands)
+
+    def join_parts(self, value: Symbol, fixed: set[Symbol]) -> None:
+        """Give each part of a `cat` or `stack` a home in the memory of the whole."""
+        start = 0
+        self.pieces[value] = []
+        for x in value.operands:
+            self.pieces[value].append(self.piece(x, value, start, fixed))
+            start += 1 if value.op is stack else x.shape[value.attrs["dim"]]
+
+    def piece(self, x: Symbol, whole: Symbol, start: int, fixed: set[Symbol]) -> Symbol:
+        """What is computed into a part of a whole: what x shows if it can be, or a copy of x."""
+        base, chain = x, []
+        while (before := self.source(base)) is not None:
+            chain.append(base)
+            base = before
+        forms = fresh(base.shape)
+        index: Forms | None = forms
+        for view in reversed(chain):
+            index = index_in_view(view, index) if index is not None else None
+        if index is not None and self.is_free(base, fixed):
+            place = self.part_of(whole, start, index)
+            strides = strides_of(place, forms)
+            if strides is not None and (base.op is not item or strides[-1] == 1):
+                self.homes[base] = Strided(self.memory(whole), place.offset, strides)
+                return base
+        copied, forms = copy_of(x), fresh(x.shape)
+        copied.order = whole.order
+        place = self.part_of(whole, start, forms)
+        self.copies.add(copied)
+        self.homes[copied] = Strided(
+            self.memory(whole), place.offset, strides_of(place, forms) or ()
+        )
+        return copied
+
+    def part_of(self, whole: Symbol, start: int, index: Forms) -> Form:
+        """Where the element at `index` of a part lies, that begins at `start` in the whole."""
+        inside, dim = list(index), whole.attrs["dim"]
+        if whole.op is stack:
+            inside.insert(dim, Form(start))
+        else:
+            inside[dim] = inside[dim].plus(start)
+        return self.place(whole, inside)
+
+    def is_free(self, value: Symbol, fixed: set[Symbol]) -> bool:
+        """Whether it is ours to say where a value lies."""
+        if value in fixed or value in self.homes or value in self.aliases or value.op is None:
+            return False
+        if value.op is item:
+            return value.inputs[0].op.name in ("attention", "attention_backward")
+        return value in self.pieces or (value.op in (cat, stack)) or fits_in_loop(value, self.loops)
+
+    def lie_permuted(self, view: Symbol, fixed: set[Symbol]) -> None:
+        """Let attention's (B, H, T, D) lie as the (B, T, H, D) that a view of it shows."""
+        x = view.inputs[0]
+        if x.op is not item or x.ndim != 4 or not self.is_free(x, fixed):
+            return
+        if view.attrs["dims"] != (0, 2, 1, 3):
+            return
+        _, H, T, D = x.shape
+        self.homes[x] = Strided(x, 0, (T * H * D, D, H * D, 1))
+
     # ---- grouping
 
     def run(self) -> list[Kernel]:
         self.settle_views()
         self.own_outputs()
+        self.settle_homes()
         for value in self.graph.values:
             if value.op is None or value.op is item or value in self.aliases:
                 continue
-            if value in self.copies:
+            if value in self.pieces:
+                for piece in self.pieces[value]:
+                    if piece in self.copies and piece not in self.of:
+                        self.add_to_loop(piece)
+            elif value in self.copies:
                 self.add_to_loop(value)
             elif source(value) is not None or value.op.name in ("split", "unbind"):
                 continue
@@ -232,7 +310,9 @@ class Grouping:
         found = 0
         for value in values:
             base = self.base(value)
-            if base in self.of:
+            if base in self.pieces:
+                found |= self.producers(self.pieces[base])
+            elif base in self.of:
                 found |= 1 << self.of[base]
         return found
 
@@ -430,6 +510,18 @@ class Grouping:
 
 def copy_of(value: Symbol) -> Symbol:
     return Symbol(contiguous, (value,), {}, value.shape, value.dtype)
+
+
+def strides_of(place: Form, forms: Forms) -> tuple[int, ...] | None:
+    """The step along each dim, if a dim that is split into several axes has one."""
+    strides = []
+    for form in forms:
+        steps = [(place.coefficient(axis), c) for axis, c in form.terms]
+        stride = steps[-1][0] if steps else 0  # of the last part of a dim that was split
+        if any(step != stride * c for step, c in steps):
+            return None
+        strides.append(stride)
+    return tuple(strides)
 
 
 def not_all(loop: Loop, member: Symbol, axes: set[Axis]) -> bool:

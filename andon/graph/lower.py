@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.dtype import dtype as as_dtype
-from ..ops import elementwise, largest, logic, reduce
+from ..ops import elementwise, largest, linalg, logic, reduce
 from ..ops.moments import size_along
-from ..ops.movement import cast, reshape
+from ..ops.movement import cast, reshape, swap_last
 from .ir import Graph, Symbol
 from .rewrite import rewrite
 
@@ -72,6 +72,30 @@ def unless_trivial(op: Any) -> Callable:
 EXTREMES = (largest.amax, largest.amin)
 for _op in (reduce.sum, reduce.prod, largest.amax, largest.amin):
     LOWERED[_op.name] = unless_trivial(_op)
+
+
+@lowers("linear")
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    if x.ndim == 1:
+        row = reshape.apply(x, shape=(1, *x.shape))
+        y = linear(row, weight, bias)
+        return reshape.apply(y, shape=tuple(y.shape[1:]))
+    y = linalg.matmul.apply(x, swap_last(weight))
+    return y if bias is None else y + bias
+
+
+@lowers("matmul")
+def matmul(a: Any, b: Any) -> Any:
+    """Vectors become rows and columns."""
+    if a.ndim > 1 and b.ndim > 1:
+        return None
+    rows = reshape.apply(a, shape=(1, *a.shape)) if a.ndim == 1 else a
+    columns = reshape.apply(b, shape=(*b.shape, 1)) if b.ndim == 1 else b
+    y = linalg.matmul.apply(rows, columns)
+    lead = y.shape[:-2]
+    m = y.shape[-2:-1] if a.ndim > 1 else ()
+    n = y.shape[-1:] if b.ndim > 1 else ()
+    return reshape.apply(y, shape=(*lead, *m, *n))
 
 
 @lowers("mean")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .fuse import Call, Grouping, Kernel, Loop
-from .ir import Graph, Symbol
+from .ir import Symbol
 
 ALIGNMENT = 64
 
@@ -58,33 +58,33 @@ def results(kernel: Kernel) -> list[Symbol]:
     return kernel.members if isinstance(kernel, Loop) else kernel.results
 
 
-def stored(grouping: Grouping, kernels: list[Kernel], outputs: list[Symbol]) -> set[Symbol]:
-    """The values that must be in memory: what other kernels read, outputs, results of calls."""
-    found = {grouping.memory(y) for y in outputs}
+def needed(grouping: Grouping, kernels: list[Kernel]) -> set[Symbol]:
+    """The values whose memory is used: by other kernels, as outputs, as results of calls."""
+    found = {grouping.memory(y) for y in grouping.graph.outputs}
     for kernel in kernels:
         found |= reads(kernel, grouping)
         if isinstance(kernel, Call):
-            found |= set(kernel.results)
+            found |= {grouping.memory(y) for y in kernel.results}
     return found
 
 
 class Planner:
     """Lays out the values of a graph. `scratch` says how much memory a kernel needs for itself."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        grouping: Grouping,
-        kernels: list[Kernel],
-        updates: Mapping[int, int],
-        scratch: Mapping[int, int],
-    ):
-        self.graph, self.grouping, self.kernels = graph, grouping, kernels
-        self.wanted, self.scratch = updates, scratch
+    def __init__(self, grouping: Grouping, kernels: list[Kernel]):
+        self.graph, self.grouping, self.kernels = grouping.graph, grouping, kernels
+        self.scratch: Mapping[int, int] = {}
         self.plan = Plan()
         self.taken: set[Symbol] = set()  # values whose place another has taken over
-        self.stored = stored(grouping, kernels, graph.outputs)
+        self.needed = needed(grouping, kernels)
         self.reads = [reads(kernel, grouping) for kernel in kernels]
+        self.writes = [
+            list(dict.fromkeys(map(grouping.memory, self.stored(kernel)))) for kernel in kernels
+        ]
+
+    def stored(self, kernel: Kernel) -> list[Symbol]:
+        """The results of a kernel that somebody needs in memory."""
+        return [y for y in results(kernel) if self.grouping.memory(y) in self.needed]
 
     def run(self) -> Plan:
         self.find_lives()
@@ -96,10 +96,9 @@ class Planner:
     def find_lives(self) -> None:
         """The first and the last kernel that each value's memory is for."""
         lives: dict[Symbol, tuple[int, int]] = self.plan.lives
-        for k, kernel in enumerate(self.kernels):
-            for value in results(kernel):
-                if value in self.stored:
-                    lives[value] = (k, k)
+        for k in range(len(self.kernels)):
+            for value in self.writes[k]:
+                lives[value] = (lives.get(value, (k, k))[0], k)
             for value in self.reads[k]:
                 lives[value] = (lives.get(value, (0, 0))[0], k)
         for y in self.graph.outputs:
@@ -118,7 +117,7 @@ class Planner:
         """Outputs go to the inputs that they update, or to memory of their own."""
         first = len(self.graph.inputs)
         for i, y in enumerate(self.graph.outputs):
-            memory, target = self.grouping.memory(y), self.wanted.get(i)
+            memory, target = self.grouping.memory(y), self.grouping.updates.get(i)
             if target is not None:
                 self.plan.returned.append(target)
                 if memory not in self.plan.places and self.may_overwrite(memory, target):
@@ -133,6 +132,8 @@ class Planner:
         """Whether nobody reads the input after `value` has been written over it."""
         x = self.graph.inputs[target]
         k = self.plan.lives[value][0]
+        if value in self.grouping.pieces and x in self.reads[k]:
+            return False
         if any(x in self.reads[later] for later in range(k + 1, len(self.kernels))):
             return False
         if any(self.grouping.memory(y) is x for y in self.graph.outputs):
@@ -145,9 +146,9 @@ class Planner:
         ends: dict[int, list[Symbol]] = {}
         for value, (_, end) in lives.items():
             ends.setdefault(end, []).append(value)
-        for k, kernel in enumerate(self.kernels):
-            for value in results(kernel):
-                if value in self.stored and value not in self.plan.places:
+        for k in range(len(self.kernels)):
+            for value in self.writes[k]:
+                if value not in self.plan.places:
                     self.place(value, k, arena)
             if self.scratch.get(k):
                 self.plan.scratch[k] = arena.take(self.scratch[k])
@@ -177,7 +178,11 @@ class Planner:
             return False
         bases = [base for base in kernel.reads if self.grouping.memory(base) is x]
         same_size = x.dtype.itemsize == value.dtype.itemsize
-        return same_size and len(bases) == 1 and bases[0] is x and kernel.reads_in_step(value, x)
+        if not same_size or len(bases) != 1 or value in self.grouping.pieces:
+            return False
+        known = kernel.reads[bases[0]]
+        place = self.grouping.place(value, kernel.index[value])
+        return len(known) == 1 and self.grouping.place(bases[0], known[0]) == place
 
 
 class Arena:

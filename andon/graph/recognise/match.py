@@ -50,6 +50,12 @@ class Plan:
     backward: list[Backward] = field(default_factory=list)
     needless: set[Symbol] = field(default_factory=set)
 
+    @property
+    def claimed(self) -> set[Symbol]:
+        """The values that the plan does away with, or makes anew."""
+        passed = {value for b in self.backward for value in b.passed}
+        return self.needless | received_in(self.backward) | passed | {self.match.result}
+
 
 class Search:
     """A graph with what the search for matches asks of it."""
@@ -71,9 +77,9 @@ class Search:
         for value in self.nodes:
             match = find(value, self)
             plan = self.plan(match) if match is not None else None
-            if plan is not None and not plan.needless & taken:
+            if plan is not None and not plan.claimed & taken:
                 found.append(plan)
-                taken |= plan.needless
+                taken |= plan.claimed
         return found
 
     def plan(self, match: Match) -> Plan | None:
@@ -83,7 +89,7 @@ class Search:
         if all(u in inner for v in needless for u in self.users[v]):
             return Plan(match, [], needless)
         for region in (inner, inner - match.detachable):
-            found = list(self.backward(match, region))
+            found = most_complete(self.backward(match, region))
             plan = Plan(match, found, needless | self.of_backward(found, needless))
             if self.is_closed(plan):
                 return plan
@@ -225,6 +231,13 @@ class Search:
 
 def is_sum(value: Symbol) -> bool:
     return str(value.op) == "add" and len(value.operands) == 2
+
+
+def most_complete(found: Iterable[Backward]) -> list[Backward]:
+    """Without those that fewer inputs receive of: values of another match, which happen to fit."""
+    passes = list(found)
+    most = max((len(b.received) for b in passes), default=0)
+    return [b for b in passes if len(b.received) == most]
 
 
 def received_in(found: list[Backward]) -> set[Symbol]:

@@ -4,7 +4,7 @@
 #define ANDON_LOOPS_H
 
 #include "scalar.h"
-#include "vector.h"
+#include "vector_math.h"
 
 #define NOINLINE static __attribute__((noinline, unused))
 
@@ -49,6 +49,13 @@
         SCALAR_TYPE y = x[0];                                                                     \
         for (int l = 1; l < N; l++) y = x[l] < y || x[l] != x[l] ? x[l] : y;                      \
         return y;                                                                                 \
+    }                                                                                             \
+    /* The derivative of x sigmoid(2u), see vf_gelu_tanh. */                                      \
+    INLINE V V##_gelu_tanh_slope(V x)                                                             \
+    {                                                                                             \
+        const SCALAR_TYPE a = (SCALAR_TYPE)1.5957691216057308, b = (SCALAR_TYPE)0.0713548162726;  \
+        V s = V##_sigmoid(x * (a + b * (x * x)));                                                 \
+        return s * (1 + x * (1 - s) * (a + 3 * b * (x * x)));                                     \
     }                                                                                             \
     /* The first n lanes of x; `rest` in the others. */                                           \
     INLINE V V##_first(V x, long n, SCALAR_TYPE rest)                                             \

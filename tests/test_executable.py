@@ -1,0 +1,192 @@
+"""Executable: arrays in and out, state in place, memory that is reused, threads, fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import andon
+from andon.codegen.translation_unit import translate
+from andon.core.errors import AndonError, IndexingError
+from andon.devices import compiler
+from andon.engine import executable
+from andon.engine.executable import Executable
+from andon.engine.jit import trace
+from andon.graph.ir import Graph
+from andon.graph.lower import lower
+from andon.graph.memory import size_in_bytes
+
+pytestmark = pytest.mark.skipif(not compiler.available(), reason="there is no C compiler")
+
+
+def graph_of(f, *arrays):
+    return trace(f, *[andon.tensor(a) for a in arrays])
+
+
+def ones(*shape):
+    return np.ones(shape, np.float32)
+
+
+def test_an_output_is_written_over_the_input_that_it_updates():
+    x, w = ones(4), ones(4)
+    run = Executable(graph_of(lambda x, w: (w + x, (x * w).sum()), x, w), updates={0: 1})
+    new, total = run([x, w])
+    assert new is w and w.tolist() == [2, 2, 2, 2] and total == 4
+    assert run([x, w])[1] == 8
+
+
+def test_an_update_waits_for_those_that_read_the_state():
+    x, w = np.arange(6, dtype=np.float32).reshape(2, 3), ones(3, 2)
+    run = Executable(graph_of(lambda x, w: (w * 2, x @ w, (w + 1).sum()), x, w), updates={0: 1})
+    new, y, total = run([x, w])
+    assert new is w and (w == 2).all()
+    assert y.tolist() == [[3, 3], [12, 12]] and total == 12
+
+
+def test_two_states_may_change_places():
+    a, b = ones(3), ones(3) * 5
+    x, y = graph_of(lambda a, b: a + b, a, b).inputs
+    run = Executable(Graph([x, y], [y, x]), updates={0: 0, 1: 1})
+    run([a, b])
+    assert a.tolist() == [5, 5, 5] and b.tolist() == [1, 1, 1]
+
+
+def test_arrays_that_c_cannot_read_as_they_lie_are_copied():
+    f = graph_of(lambda x, w: (w + x, x * 2), ones(3, 4), ones(3, 4))
+    run = Executable(f, updates={0: 1})
+    x, w = np.arange(24, dtype=np.float32).reshape(4, 6)[:, ::2].T, ones(4, 3).T
+    _, twice = run([x, w])
+    assert (twice == x * 2).all() and (w == x + 1).all()
+
+
+def test_an_array_that_overlaps_with_an_updated_one_is_read_first():
+    f = graph_of(lambda x, w: (w + x,), ones(4), ones(4))
+    run = Executable(f, updates={0: 1})
+    memory = np.arange(5, dtype=np.float32)
+    run([memory[:4], memory[1:]])
+    assert memory.tolist() == [0, 1, 3, 5, 7]
+
+
+def test_outputs_are_new_arrays():
+    x = ones(3)
+    graph = graph_of(lambda x: x * 1, x)
+    run = Executable(Graph(graph.inputs, [*graph.inputs, *graph.inputs, *graph.outputs]))
+    first, second = run([x]), run([x])
+    assert len({id(y) for y in (x, *first, *second)}) == 7
+    first[0][:] = 9
+    assert x.tolist() == [1, 1, 1] and second[0].tolist() == [1, 1, 1]
+
+
+def test_wrong_arrays_are_named():
+    run = Executable(graph_of(lambda x: x + 1, ones(3)))
+    for wrong in (ones(4), np.ones(3), [1, 2, 3]):
+        with pytest.raises(AndonError, match="run: %x"):
+            run([wrong])
+
+
+def test_an_index_out_of_range_raises_and_leaves_the_state_alone():
+    table, index, w = ones(5, 8), np.array([1, 2], np.int64), ones(8)
+
+    def f(table, index, w):
+        return w + andon.nn.functional.embedding(index, table).sum(0)
+
+    run = Executable(graph_of(f, table, index, w), updates={0: 2})
+    run([table, index, w])
+    before = w.copy()
+    with pytest.raises(IndexingError, match="embedding"):
+        run([table, np.array([1, 7]), w])
+    assert (w == before).all()
+    with pytest.raises(ZeroDivisionError):
+        Executable(graph_of(lambda a, b: a // b, index, index))([index, index * 0])
+
+
+def values_that_live_together(unit):
+    """Pairs of values in the arena whose lives overlap, but for one that takes another's place."""
+    plan = unit.plan
+    placed = [(v, p) for v, p in plan.places.items() if p.in_arena]
+    for i, (a, at) in enumerate(placed):
+        for b, there in placed[:i]:
+            (a0, a1), (b0, b1) = plan.lives[a], plan.lives[b]
+            if max(a0, b0) <= min(a1, b1) and not (a0 == b1 and at == there) and not (
+                b0 == a1 and at == there
+            ):  # fmt: skip
+                yield (
+                    (a, at.at, at.at + size_in_bytes(a)),
+                    (b, there.at, there.at + size_in_bytes(b)),
+                )
+
+
+def deep(x):
+    for _ in range(12):
+        x = (x @ x.t()) @ x * 0.01 + x.sum(0)
+    return x
+
+
+def test_values_that_live_at_the_same_time_do_not_overlap():
+    unit = translate(lower(graph_of(deep, ones(24, 40))))
+    pairs = list(values_that_live_together(unit))
+    assert pairs
+    for (_, a0, a1), (_, b0, b1) in pairs:
+        assert a1 <= b0 or b1 <= a0
+
+
+def test_memory_is_used_again():
+    sizes = [translate(lower(graph_of(deep, ones(24, n)))).plan.size for n in (40,)]
+    one = 24 * 40 * 4
+    assert sizes[0] < 8 * one
+
+
+def test_calls_at_the_same_time_do_not_disturb_one_another():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((8, 24, 40)).astype(np.float32)
+    run = Executable(graph_of(deep, x[0]))
+    wanted = [run([each])[0] for each in x]
+    wrong = []
+
+    def work(i):
+        for _ in range(20):
+            if not np.array_equal(run([x[i]])[0], wanted[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_can_call():
+    x = np.random.default_rng(0).standard_normal((400, 400)).astype(np.float32)
+    run = Executable(graph_of(lambda x: (x @ x).tanh().sum(1), x))
+    (wanted,) = run([x])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(run([x])[0], wanted) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_without_a_compiler_the_references_compute_with_one_warning(monkeypatch):
+    monkeypatch.setattr(compiler, "available", lambda: False)
+    monkeypatch.setattr(executable, "WARNED", [])
+    x = ones(3)
+    with pytest.warns(UserWarning, match="no C compiler"):
+        run = Executable(graph_of(lambda x: (x + 1, x * 2), x), updates={0: 0})
+    assert run([x])[0] is x and x.tolist() == [2, 2, 2]
+    Executable(graph_of(lambda x: x + 1, x))  # without another warning
+
+
+def test_ops_without_a_kernel_are_called_between_segments():
+    x = np.random.default_rng(0).standard_normal((6, 6)).astype(np.float32)
+    f = graph_of(lambda x: ((x * 2).sort(1).values + 1).exp().cumsum(0) * 3, x)
+    run = Executable(f)
+    kinds = [type(step) is int for step in run.unit.steps]
+    assert True in kinds and False in kinds
+    np.testing.assert_allclose(run([x])[0], f.run(x)[0], rtol=1e-5)
