@@ -120,6 +120,12 @@ def has(path: str, name: str) -> bool:
     return name in public(ours_of(path)) or found_elsewhere(path, name) is not None
 
 
+def is_hidden_module(path: str, name: str) -> bool:
+    """Whether it is a module without a section: some are there only once they are imported."""
+    value = getattr(resolve(path), name, None)
+    return isinstance(value, ModuleType) and f"{path}.{name}" not in NAMESPACES
+
+
 def listed(names: list[str], title: str = "") -> str:
     text = title + " · ".join(f"`{name}`" for name in names)
     return textwrap.fill(text, 100, break_on_hyphens=False, break_long_words=False)
@@ -128,7 +134,7 @@ def listed(names: list[str], title: str = "") -> str:
 def section(path: str) -> str:
     """What the page says of one namespace."""
     theirs = resolve(path)
-    names = sorted(name for name in public(theirs) if has(path, name))
+    names = sorted(n for n in public(theirs) if has(path, n) and not is_hidden_module(path, n))
     missing = sorted(documented(path) - set(names))
     text = f"## {path}\n\n{listed(names)}\n"
     if missing:

@@ -250,8 +250,9 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     sizes = sizes_from((n, n if m is None else m))
     if min(sizes) < 0:
         raise ShapeError(f"eye: sizes must be >= 0: {list(sizes)}")
-    array = np.eye(*sizes, dtype=_dtype(dtype, get_default_dtype()).numpy)
-    return from_array(array, requires_grad)
+    chosen = _dtype(dtype, get_default_dtype())
+    check_addressable(sizes, chosen.itemsize)
+    return from_array(np.eye(*sizes, dtype=chosen.numpy), requires_grad)
 
 
 def _dtype(given: Any, default: DType) -> DType:
