@@ -259,6 +259,15 @@ def test_training_and_evaluation_are_two_programs():
     assert (model.train()(x) == 0).any()
 
 
+def test_a_mask_that_is_changed_is_noticed():
+    mask = andon.ones(2, 2)
+    f = andon.jit(lambda x: (x * mask).sum())
+    assert [f(andon.ones(2, 2)).item() for _ in range(3)] == [4.0, 4.0, 4.0]
+    assert len(next(iter(f.programs.values()))) == 1
+    mask[0, 0] = 0.0
+    assert f(andon.ones(2, 2)).item() == 3.0
+
+
 def test_why_a_recording_no_longer_holds_is_said(capfd, monkeypatch):
     monkeypatch.setenv("ANDON_LOG", "trace")
     model = andon.jit(nn.Sequential(nn.Dropout(0.5)))

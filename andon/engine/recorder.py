@@ -176,7 +176,9 @@ class Recorder:
         if cell.changed or owner.requires_grad or not is_mask(cell.array):
             return False
         cell.symbol.const = cell.array
-        self.guard(lambda: (id(owner.array), owner._version), "a mask")
+        now = (id(cell.array), owner._version)  # not its traced array, which stands in for it yet
+        self.guards.append((lambda: (id(owner.array), owner._version), now))
+        self.meanings.append("a mask")
         return True
 
     # The end
