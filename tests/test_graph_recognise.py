@@ -321,6 +321,18 @@ def test_attention_of_keys_whose_dims_are_in_another_order():
     assert_becomes("attention attention_backward", f, *[(2, 5, 12)] * 3)
 
 
+def test_attention_that_shares_a_scaled_operand_is_left():
+    """The keys would be found below the factor, the values above it."""
+
+    def f(q, y):
+        k = y * 0.5
+        return F.softmax(q @ k.mT, -1) @ k
+
+    changed = run_passes(recorded(f, *HEADS[:2]), SIMPLIFY)
+    for before, after in zip(run(recorded(f, *HEADS[:2])), run(changed), strict=True):
+        np.testing.assert_allclose(before, after, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("queries", ["bhtd", "bthd"])
 @pytest.mark.parametrize("keys", ["bhsd", "bshd"])
 def test_attention_by_einsum(queries, keys):

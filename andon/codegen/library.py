@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 from ..graph.affine import row_major
-from ..graph.fuse import Call, Grouping, Strided
+from ..graph.fuse import Call, Grouping, Strided, walks_evenly
 from ..graph.ir import Symbol
 from .loops import Function
+from .product import HEADERS, KINDS, batch_of, leading, matrix, setup
 from .scalar import STORED, literal, name_of
 
 Emitter = Callable[["CallText"], list[Function] | None]
@@ -103,108 +103,6 @@ class CallText:
 
 def product(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
-
-
-# ---- products of matrices
-
-
-@emits("matmul")
-def matmul(call: CallText) -> list[Function] | None:
-    """a (..., M, K) b (..., K, N), whichever way the operands lie."""
-    a, b = call.operands
-    kind = {"float32": "f32", "float64": "f64"}.get(name_of(a.dtype))
-    if kind is None or a.ndim < 2 or b.ndim < 2:
-        return None
-    (y,) = call.results
-    A, B = matrix(call.lies(a), a.shape), matrix(call.lies(b), b.shape)
-    C = matrix(call.lies(y), y.shape)
-    if A is None or B is None or C is None or C.transposed:
-        return None
-    batch = batch_of(call, a, b, y)
-    M, N, K = y.shape[-2], y.shape[-1], a.shape[-1]
-    if batch.rows_of_a:
-        M *= product(y.shape[:-2])
-    shape = (
-        f"const matmul_shape shape = {{{M}, {N}, {K}, {A.row}, {B.row}, {C.row}, "
-        f"{int(A.transposed)}, {int(B.transposed)}, 0}};"
-    )
-    real = "float" if kind == "f32" else "double"
-    scratch = f"{real} *scratch = thread_scratch(sizeof(float) * MATMUL_SCRATCH_{kind});"
-    scratch = scratch.replace("sizeof(float)", f"sizeof({real})")
-    pointers = call.pointer(a), call.pointer(b), call.pointer(y, True)
-    headers = ("matmul.h", "scratch.h") if kind == "f32" else ("matmul_f64.h", "scratch.h")
-    tail = f"scratch, matmul_plain_{kind}, NULL);"
-    if batch.count == 1 or batch.rows_of_a:
-        lines = [
-            shape, scratch, f"const matmul_range range = matmul_part_{kind}(shape, part, parts);",
-            f"matmul_{kind}(shape, range, {', '.join(pointers)}, {tail}",
-        ]  # fmt: skip
-        return [call.function(lines, 1, head="long part, long parts", by_parts=True,
-                              work=M * N * K, headers=headers)]  # fmt: skip
-    lines = [shape, scratch, "for (long m = m0; m < m1; m++) {", *batch.lines]
-    moved = [f"{p} + {s}" for p, s in zip(pointers, batch.places, strict=True)]
-    lines += [
-        f"    matmul_{kind}(shape, matmul_whole_{kind}(shape), {', '.join(moved)}, {tail}",
-        "}",
-    ]
-    return [call.function(lines, batch.count, work=M * N * K, headers=headers)]
-
-
-class Matrix:
-    """The last two dims of a value: rows `row` elements apart, or columns, if `transposed`."""
-
-    def __init__(self, row: int, transposed: bool):
-        self.row, self.transposed = row, transposed
-
-
-def matrix(lies: Strided, shape: tuple[int, ...]) -> Matrix | None:
-    """How a matrix lies, if its rows or its columns are contiguous."""
-    (rows, columns), (a, b) = shape[-2:], lies.strides[-2:]
-    if b == 1 or columns == 1:
-        return Matrix(a if rows > 1 else max(a, columns), False)
-    if a == 1 or rows == 1:
-        return Matrix(b, True)
-    return None
-
-
-class Batch:
-    """The leading dims of a product: how many matrices, and where those of each lie."""
-
-    def __init__(self, count: int, rows_of_a: bool, lines: list[str], places: list[str]):
-        self.count, self.rows_of_a, self.lines, self.places = count, rows_of_a, lines, places
-
-
-def batch_of(call: CallText, a: Symbol, b: Symbol, y: Symbol) -> Batch:
-    lead = y.shape[:-2]
-    strides = [leading(call.lies(x).strides, x.shape, len(lead)) for x in (a, b, y)]
-    one_matrix = not any(strides[1])
-    rows = all(
-        merges(call.lies(x).strides[:-1], x.shape[:-1]) and call.lies(x).strides[-1] == 1
-        for x in (a, y)
-    )
-    if product(lead) > 1 and one_matrix and rows and a.shape[:-2] == lead:
-        return Batch(product(lead), True, [], [])
-    lines, places, below = [], [], product(lead)
-    for i, n in enumerate(lead):
-        below //= n
-        lines.append(f"    const long i{i} = m / {below} % {n};")
-    for each in strides:
-        terms = [f"{s} * i{i}" for i, s in enumerate(each) if s]
-        places.append(" + ".join(terms) or "0")
-    return Batch(product(lead), False, lines, places)
-
-
-def leading(strides: tuple[int, ...], shape: tuple[int, ...], count: int) -> list[int]:
-    """The strides of the leading dims, aligned to `count` of them; 0 where one is repeated."""
-    pairs = list(zip(strides[:-2], shape[:-2], strict=True))
-    found = [0 if n == 1 else s for s, n in pairs]
-    return [0] * (count - len(found)) + found
-
-
-def merges(strides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether dims are walked in equal steps, as one."""
-    dims = [(s, n) for s, n in zip(strides, shape, strict=True) if n != 1]
-    return all(s == t * n for (s, _), (t, n) in pairwise(dims))
 
 
 # ---- rows
@@ -424,7 +322,7 @@ def head_strides(
 ) -> tuple[int, int, int, int] | None:
     """The steps of batch, head, row and column, the dims before the head being one."""
     lead, sizes = strides[:-2], shape[:-2]
-    if not merges(lead[:-1], sizes[:-1]):
+    if not walks_evenly(lead[:-1], sizes[:-1]):
         return None
     steps = [s for s, n in zip(lead[:-1], sizes[:-1], strict=True) if n != 1]
     batch = steps[-1] if steps else 0
@@ -445,3 +343,32 @@ def mask_fields(call: CallText, mask: Symbol, scores: tuple[int, ...]) -> dict |
         "mask": f"{{{', '.join(map(str, steps[:3]))}}}",
         "mask_key": steps[3],
     }
+
+
+# ---- batches of products
+
+
+@emits("matmul")
+def matmul(call: CallText) -> list[Function] | None:
+    """a (..., M, K) b (..., K, N): a product for each index of the leading dims."""
+    a, b = call.operands
+    (y,) = call.results
+    kind = KINDS.get(name_of(a.dtype))
+    if kind is None or a.ndim < 2 or b.ndim < 2:
+        return None
+    found = [matrix(call.lies(x), x.shape) for x in (a, b, y)]
+    matrices = [m for m in found if m is not None]
+    if len(matrices) < 3 or matrices[2].transposed:
+        return None
+    lead = y.shape[:-2]
+    strides = [leading(call.lies(x).strides, x.shape, len(lead)) for x in (a, b, y)]
+    batch = batch_of(lead, strides)
+    M, N, K = y.shape[-2], y.shape[-1], a.shape[-1]
+    pointers = call.pointer(a), call.pointer(b), call.pointer(y, True)
+    moved = ", ".join(f"{p} + {s}" for p, s in zip(pointers, batch.places, strict=True))
+    whole = f"matmul_whole_{kind}(shape)"
+    lines = [
+        *setup((M, N, K), matrices, kind), "for (long m = m0; m < m1; m++) {", *batch.lines,
+        f"    matmul_{kind}(shape, {whole}, {moved}, scratch, matmul_plain_{kind}, NULL);", "}",
+    ]  # fmt: skip
+    return [call.function(lines, batch.matrices, work=M * N * K, headers=HEADERS[kind])]

@@ -17,6 +17,7 @@ from .nest import CHUNKS, Access, Nest
 from .scalar import C_TYPES, STORED, expression, literal, name_of
 from .vector import LANES, MASK, TEXTS, by_lane, vector_expression
 
+NAME = "\x03"  # of a function, in its own text
 TOKEN = re.compile("\x01(\\d+)\x02")
 
 
@@ -34,6 +35,7 @@ class Function:
     serial    whether one thread does it all; `by_parts`: it is told its part, not its rows
     scratch   bytes of memory for its threads together
     headers   the files of kernels/cpu that it needs
+    before    what stands before the function; \x03 stands for its name
     """
 
     title: str
@@ -48,6 +50,7 @@ class Function:
     by_parts: bool = False
     scratch: int = 0
     headers: tuple[str, ...] = ()
+    before: str = ""
 
 
 def functions_of(loop: Loop, stored: list[Symbol], grouping: Grouping) -> list[Function]:

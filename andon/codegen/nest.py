@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..graph.affine import Axis, Forms, axes_of
-from ..graph.fuse import Grouping, Loop, size
+from ..graph.fuse import Grouping, Loop, Product, size
 from ..graph.ir import Symbol
 from .scalar import name_of
 from .vector import COSTLY, vector_type
@@ -67,6 +67,9 @@ class Nest:
         if loop.reduced_by is not None:  # the order of what is read, which is more
             accesses.reverse()
         ordered = sorted(loop.axes, key=lambda a: [-abs(x.stride(a)) or 1 for x in accesses])
+        if isinstance(loop, Product):
+            self.order_of_product(loop, accesses)
+            return
         outer = merged([a for a in ordered if a in kept], accesses)
         inner = merged([a for a in ordered if a not in kept], accesses)
         self.columns = bool(outer and inner) and neighbours(outer, accesses) > neighbours(
@@ -77,6 +80,12 @@ class Nest:
         self.outer, self.inner = outer, inner
         fast = (outer if self.columns else inner)[-1:]
         self.fast: Axis | None = fast[0] if fast else None
+
+    def order_of_product(self, loop: Product, accesses: list[Access]) -> None:
+        """Rows, as one axis if all walk them so, and columns."""
+        *rows, last = axes_of(loop.index[loop.node])
+        self.outer, self.inner, self.fast = merged(rows, accesses), [last], last
+        self.columns = False
 
     @property
     def row_size(self) -> int:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core.op import item
-from ..graph.fuse import Call, Grouping, Kernel, Loop
+from ..graph.fuse import Call, Grouping, Kernel, Loop, Product
 from ..graph.ir import Graph, Symbol
 from ..graph.memory import Place, Plan, Planner, results, rounded, size_in_bytes
 from ..graph.text import names_of, statement
 from .library import call_of
-from .loops import Function, functions_of, named
+from .loops import NAME, Function, functions_of, named
 from .nest import CHUNKS
+from .product import product_functions
 from .scalar import MATHEMATICAL, STORED, can_compute, name_of
 
 SMALL = 1 << 14  # elements of work that are not worth a second thread
@@ -73,6 +74,8 @@ class Writer:
 
     def functions_of(self, kernel: Kernel) -> list[Function] | None:
         """The functions that a kernel is; None for a call of the reference."""
+        if isinstance(kernel, Product):
+            return product_functions(kernel, self.planner.stored(kernel), self.grouping)
         if isinstance(kernel, Loop):
             return functions_of(kernel, self.planner.stored(kernel), self.grouping)
         return call_of(kernel, self.grouping)
@@ -106,18 +109,20 @@ class Writer:
 
     def function_name(self, k: int, function: Function) -> str:
         """The name of a kernel's function, which is written when its text is new."""
-        if function.body in self.functions:
-            return self.functions[function.body]
+        key = function.before + function.body
+        if key in self.functions:
+            return self.functions[key]
         title, n = function.title, 1
         while title in self.taken:
             n += 1
             title = f"{function.title}_{n}"
         self.taken.add(title)
-        self.functions[function.body] = title
+        self.functions[key] = title
         found = identifiers([self.name(v) for v in function.named])
-        text = named(function.body, found)
+        text = named(function.body, found).replace(NAME, title)
+        before = named(function.before, found).replace(NAME, title)
         self.headers |= set(function.headers)
-        self.texts.append(f"{self.comment(k)}\nNOINLINE void {title}{text}\n")
+        self.texts.append(f"{self.comment(k)}\n{before}NOINLINE void {title}{text}\n")
         return title
 
     def name(self, value: Symbol) -> str:
@@ -179,6 +184,7 @@ RESERVED = {
     "m", "m0", "m1", "k", "l", "r", "i0", "i1", "i2", "i3", "j0", "j1", "j2", "j3", "rest",
     "start", "end", "error", "pool",
     "isnan", "isinf", "isfinite", "signbit",
+    "product", "context", "count", "range", "scratch", "shape", "part", "parts", "c", "n",
     *MATHEMATICAL,
 }  # fmt: skip
 

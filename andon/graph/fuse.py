@@ -13,7 +13,8 @@ the value is copied, or, being a reshape of a whole buffer, is that buffer under
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..core.op import item
@@ -75,6 +76,22 @@ class Loop:
         return self.reduced_by is not None and not self.kept and size(self.axes) >= WHOLE
 
 
+class Product(Loop):
+    """A product of matrices, and what is computed of each element before it is stored."""
+
+    def __init__(self, node: Symbol):
+        super().__init__()
+        self.node = node
+        self.members.append(node)
+        self.index[node] = fresh(node.shape)
+        self.found[node] = []
+
+    @property
+    def last(self) -> Axis:
+        """The axis of the columns, which vectors lie along."""
+        return axes_of(self.index[self.node][-1:])[-1]
+
+
 class Call:
     """One op that is a kernel of its own."""
 
@@ -132,6 +149,7 @@ class Grouping:
         self.readers: dict[Symbol, list[int]] = {}
         self.homes: dict[Symbol, Strided] = {}  # values that lie within others' memory
         self.pieces: dict[Symbol, list[Symbol]] = {}  # what fills the memory of such others
+        self.users = graph.users()
         self.items = {(v.inputs[0], v.attrs["index"]): v for v in graph.values if v.op is item}
 
     # ---- values that have elements of their own
@@ -339,7 +357,21 @@ class Grouping:
             if self.strided(x) is None:
                 self.copies.add(x)
                 self.add_to_loop(x)
-        self.start(Call(value, self.items), value)
+        product = value.op.name == "matmul" and self.is_one_product(value)  # type: ignore[union-attr]
+        self.start(Product(value) if product else Call(value, self.items), value)
+
+    def is_one_product(self, value: Symbol) -> bool:
+        """Whether it is one product of floats, stacked rows being rows, by a single matrix."""
+        a, b = value.inputs
+        if a.ndim < 2 or b.ndim < 2 or value.shape[-1] == 1 or a.dtype.name != "float32":
+            return False
+        lies = self.strided(a)
+        rows = math.prod(a.shape[:-1]) == math.prod(value.shape[:-1])
+        matrix = math.prod(b.shape[:-2]) == 1
+        if math.prod(a.shape[:-2]) == 1:
+            return rows and matrix
+        stacked = lies is not None and walks_evenly(lies.strides[:-1], a.shape[:-1])
+        return rows and matrix and stacked and lies is not None and lies.strides[-1] == 1
 
     def start(self, kernel: Kernel, value: Symbol) -> None:
         self.of[value] = len(self.kernels)
@@ -459,6 +491,8 @@ class Grouping:
         """Whether `value` is along all axes, or along those that the loop's reductions leave."""
         if not loop.members:
             return True
+        if isinstance(loop, Product) and not self.fits_in_epilogue(value, forms, found, loop):
+            return False
         mine = set(axes_of(forms))
         if not all(map(enumerates, forms, full_shape(value))):
             return False
@@ -470,6 +504,21 @@ class Grouping:
             return False
         of_rows = any(base in loop.index and not_all(loop, base, axes) for base, _ in found)
         return not (loop.is_whole and mine == axes and of_rows)
+
+    def fits_in_epilogue(self, value: Symbol, forms: Forms, found: list, loop: Product) -> bool:
+        """Whether a product can compute `value` from vectors along its rows.
+
+        What is only reduced is left to the loop that does so, which need not store it.
+        """
+        users = self.users.get(value, [])
+        reduced = bool(users) and all(is_reduction(user) for user in users)
+        dtypes = {x.dtype.name for x in (value, *(base for base, _ in found))}
+        if is_reduction(value) or reduced or dtypes - {"float32", "bool"}:
+            return False
+        steps = {self.place(base, at).coefficient(loop.last) for base, at in found}
+        place, axes = self.place(value, forms), axes_of(loop.index[loop.node])
+        even = walks_evenly([place.coefficient(a) for a in axes[:-1]], [a.size for a in axes[:-1]])
+        return steps <= {0, 1} and place.coefficient(loop.last) == 1 and even
 
     def reads_at(self, value: Symbol, forms: Forms) -> list[tuple[Symbol, Forms | None]]:
         """What `value` reads if it is computed at `forms`, and where."""
@@ -522,6 +571,12 @@ def strides_of(place: Form, forms: Forms) -> tuple[int, ...] | None:
             return None
         strides.append(stride)
     return tuple(strides)
+
+
+def walks_evenly(strides: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether dims are walked in equal steps, as one."""
+    dims = [(s, n) for s, n in zip(strides, shape, strict=True) if n != 1]
+    return all(s == t * n for (s, _), (t, n) in pairwise(dims))
 
 
 def not_all(loop: Loop, member: Symbol, axes: set[Axis]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .fuse import Call, Grouping, Kernel, Loop
+from .fuse import Call, Grouping, Kernel, Loop, Product
 from .ir import Symbol
 
 ALIGNMENT = 64
@@ -48,9 +48,10 @@ def size_in_bytes(value: Symbol) -> int:
 
 def reads(kernel: Kernel, grouping: Grouping) -> set[Symbol]:
     """The values whose memory a kernel reads."""
-    if isinstance(kernel, Loop):
-        return {grouping.memory(base) for base in kernel.reads}
-    return {grouping.memory(x) for x in kernel.node.operands}
+    read = list(kernel.reads) if isinstance(kernel, Loop) else []
+    if isinstance(kernel, Call | Product):
+        read += kernel.node.operands
+    return {grouping.memory(x) for x in read}
 
 
 def results(kernel: Kernel) -> list[Symbol]:
@@ -174,7 +175,7 @@ class Planner:
 
     def in_step(self, kernel: Kernel, value: Symbol, x: Symbol) -> bool:
         """Whether a loop reads of x, at each point, just the element that it then overwrites."""
-        if not isinstance(kernel, Loop) or kernel.reduced_by is not None:
+        if isinstance(kernel, Call | Product) or kernel.reduced_by is not None:
             return False
         bases = [base for base in kernel.reads if self.grouping.memory(base) is x]
         same_size = x.dtype.itemsize == value.dtype.itemsize

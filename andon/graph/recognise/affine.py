@@ -23,7 +23,7 @@ def weighted_norm(value: Symbol, search: Search) -> Match | None:
     """norm(x) · w."""
     for y, w in pairs(value, "mul"):
         norm = norm_of(y)
-        if norm is not None and norm.inputs[1] is None and fits(w, norm):
+        if norm is not None and norm.inputs[1] is None and fits(w, norm) and w is not y:
             absent = norm.inputs[2:]  # the bias, of a layer norm
             return Match(value, (norm.inputs[0], w), normalising(norm, *absent))
     return None
@@ -39,7 +39,7 @@ def biased_norm(value: Symbol, search: Search) -> Match | None:
     """layer_norm(x, w) + b."""
     for y, b in pairs(value, "add"):
         norm = norm_of(y)
-        if norm is not None and norm.op is layer_norm and fits(b, norm):
+        if norm is not None and norm.op is layer_norm and fits(b, norm) and b is not y:
             x, w, before = norm.inputs
             if w is not None and before is None:
                 return Match(value, (x, w, b), normalising(norm))

@@ -17,6 +17,9 @@ from ..numbering import COMMUTATIVE, Numbers, key
 class Match:
     """`result` is what `make` gives of `inputs`, which it is a function of.
 
+    No input may be one of the values between the result and another input: the gradient rules
+    take the inputs for independent.
+
     detachable  values between that do not matter to the gradient, so that programs detach them
     """
 

@@ -10,6 +10,7 @@ A query that may see no key gives NaN if it is written out, and 0 here.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,7 +56,10 @@ class Mask:
 
 @dataclass
 class Scores:
-    """q kᵀ · scale, and the masks over it, of the given shape."""
+    """q kᵀ · scale, and the masks over it, of the given shape.
+
+    through  the values that were looked through to find that out
+    """
 
     shape: Shape
     q: Any = None
@@ -63,34 +67,50 @@ class Scores:
     transposed: bool = False  # k is given as (..., D, S)
     scale: float = 1.0
     masks: list[Mask] = field(default_factory=list)
+    through: set[Symbol] = field(default_factory=set)
+
+    def inside(self, x: Symbol) -> Symbol:
+        """What x is made of, first of all."""
+        self.through.add(x)
+        return x.inputs[0]
 
 
 def attended(value: Symbol, search: Search) -> Match | None:
     """softmax(scores) v, at the product with v."""
     if str(value.op) != "matmul" or len(value.inputs[1].shape) < 2:
         return None
-    p = plain(value.inputs[0])
+    scores = Scores(plain(value.inputs[0]).shape)
+    p = plain(value.inputs[0], scores)
     if str(p.op) != "softmax" or p.attrs["dim"] != len(p.shape) - 1:
         return None
-    scores, v = peeled(p.inputs[0], Scores(p.shape)), in_batch(value.inputs[1], p.shape)
-    if scores is None or not fit(scores, v):
+    found = peeled(scores.inside(p), scores)
+    v = in_batch(value.inputs[1], scores)
+    if found is None or not fit(found, v):
         return None
-    masks = [m for m in scores.masks if not is_causal(m, p.shape)]
+    masks = [m for m in found.masks if not is_causal(m, p.shape)]
+    inputs = (found.q, found.k, v, *(m.operand for m in masks))
+    if any(x in found.through for x in inputs):  # gradients would not be told apart
+        return None
+    return Match(value, inputs, attending(found, masks, value.shape))
+
+
+def attending(scores: Scores, masks: list[Mask], shape: Shape) -> Callable[..., Symbol]:
+    """How to make the result, of the given shape, with the fused op."""
     causal = len(masks) < len(scores.masks)
 
     def make(q: Symbol, k: Symbol, v: Symbol, *operands: Symbol) -> Symbol:
         k = swap_last(k) if scores.transposed else k
         mask = combined(masks, operands)
         y = attention.apply(q, k, v, mask, scale=scores.scale, causal=causal)[0]
-        return y if y.shape == value.shape else reshape.apply(y, shape=value.shape)
+        return y if y.shape == shape else reshape.apply(y, shape=shape)
 
-    return Match(value, (scores.q, scores.k, v, *(m.operand for m in masks)), make)
+    return make
 
 
-def plain(x: Symbol) -> Symbol:
+def plain(x: Symbol, scores: Scores | None = None) -> Symbol:
     """x, looking through copies, casts, and what merges or splits batch dims."""
     while str(x.op) in ("cast", "clone", "contiguous") or keeps_matrices(x):
-        x = x.inputs[0]
+        x = x.inputs[0] if scores is None else scores.inside(x)
     return x
 
 
@@ -101,18 +121,22 @@ def keeps_matrices(x: Symbol) -> bool:
     return str(x.op) == "permute" and x.attrs["dims"] == tuple(range(len(x.shape)))
 
 
-def in_batch(x: Symbol, shape: Shape) -> Symbol:
-    """x with the batch dims of `shape`, if it had them before they were merged."""
-    while keeps_matrices(x) and (x.shape[:-2] != shape[:-2] or str(x.op) == "permute"):
-        x = x.inputs[0]
+def in_batch(x: Symbol, scores: Scores) -> Symbol:
+    """x with the batch dims of the scores, if it had them before they were merged."""
+    batch = scores.shape[:-2]
+    while keeps_matrices(x) and (x.shape[:-2] != batch or str(x.op) == "permute"):
+        x = scores.inside(x)
     return x
 
 
 def peeled(x: Any, scores: Scores) -> Scores | None:
     """`scores` with what x, a masked and scaled product, says of them; None if x is none."""
-    x = plain(x) if isinstance(x, Symbol) else None
+    x = plain(x, scores) if isinstance(x, Symbol) else None
     peel = PEELS.get(str(x.op)) if x is not None else None
-    return peel(scores, x) if peel else None
+    if peel is None:
+        return None
+    scores.through.add(x)
+    return peel(scores, x)
 
 
 def number(x: Any) -> Any:
@@ -123,11 +147,8 @@ def number(x: Any) -> Any:
 
 
 def peel_scale(scores: Scores, value: Symbol) -> Scores | None:
-    x, scale = without_factor(value, scores.scale)
-    if x is value or scale <= 0:
-        return None
-    scores.scale = scale
-    return peeled(x, scores)
+    x = without_factor(value, scores)
+    return peeled(x, scores) if x is not value and scores.scale > 0 else None
 
 
 def peel_choice(scores: Scores, value: Symbol) -> Scores | None:
@@ -145,7 +166,7 @@ def peel_sum(scores: Scores, value: Symbol) -> Scores | None:
     for x, mask in (value.inputs, value.inputs[::-1]):
         if isinstance(mask, Symbol) and value.shape == scores.shape:
             masks = [*scores.masks, Mask(mask, "added", scores.scale)]
-            found = peeled(x, replace(scores, masks=masks))
+            found = peeled(x, replace(scores, masks=masks, through=set(scores.through)))
             if found is not None:
                 return found
     return None
@@ -153,28 +174,30 @@ def peel_sum(scores: Scores, value: Symbol) -> Scores | None:
 
 def peel_product(scores: Scores, value: Symbol) -> Scores:
     """q kᵀ, with factors of q and k."""
-    q, k = (in_batch(x, scores.shape) for x in value.inputs)
-    q, scores.scale = without_factor(q, scores.scale)
-    k, scores.scale = without_factor(k, scores.scale)
+    q, k = (without_factor(in_batch(x, scores), scores) for x in value.inputs)
     ndim = len(k.shape)
     swapped = (*range(ndim - 2), ndim - 1, ndim - 2)
     scores.transposed = str(k.op) != "permute" or k.attrs["dims"] != swapped
     if not scores.transposed:
-        k, scores.scale = without_factor(k.inputs[0], scores.scale)
-    scores.q, scores.k = in_batch(q, scores.shape), k
+        k = without_factor(scores.inside(k), scores)
+    scores.q, scores.k = in_batch(q, scores), k
     return scores
 
 
-def without_factor(x: Symbol, scale: float) -> tuple[Symbol, float]:
+def without_factor(x: Symbol, scores: Scores) -> Symbol:
     """x without the number that it is multiplied or divided by, which goes into the scale."""
     if str(x.op) not in ("mul", "div"):
-        return x, scale
+        return x
     a, b = x.inputs
-    if number(b) is not None:
-        return a, scale * number(b) if str(x.op) == "mul" else scale / number(b)
-    if number(a) is not None and str(x.op) == "mul":
-        return b, scale * number(a)
-    return x, scale
+    if number(b):
+        scores.scale *= number(b) if str(x.op) == "mul" else 1 / number(b)
+    elif number(a) and str(x.op) == "mul":
+        scores.scale *= number(a)
+        a = b
+    else:
+        return x
+    scores.through.add(x)
+    return a
 
 
 PEELS: dict[str, Any] = {
