@@ -68,6 +68,7 @@ SUBMODULES = {
 }  # fmt: skip
 FUNCTIONS = {
     "jit": "andon.engine.jit", "parse": "andon.graph.text",
+    "export_c": "andon.engine.export",
     "load": "andon.serialization", "save": "andon.serialization",
 }  # fmt: skip
 

@@ -116,6 +116,12 @@ class Jitted:
         leaves, structure = flatten((args, kwargs))
         return self.program(leaves, structure).executable.c_source
 
+    def export_c(self, folder: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write what runs for these arguments as a C file that needs nothing else."""
+        from .export import export_c
+
+        return export_c(self, folder, *args, **kwargs)
+
 
 def text(kind: tuple) -> str:
     """What `kind_of` gives, for people."""

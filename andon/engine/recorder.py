@@ -65,6 +65,7 @@ class Recorder:
 
     def __init__(self, names: dict[int, str] | None = None):
         self.names = names or {}
+        self.called: dict[int, str] = {}  # names by the id of a tensor that was adopted
         self.cells: dict[int, Cell] = {}
         self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
         self.grads: dict[Tensor, Tensor | None] = {}  # the gradient each tensor had before
@@ -111,11 +112,16 @@ class Recorder:
             tensor.array = follow(tensor.base.array, tensor.recipe)
         else:
             name = self.names.get(id(tensor.array), "state")
+            self.called[id(tensor)] = name
             cell = self.cell(tensor.array, name, tensor)
             if not argument and cell.owner is None:
                 cell.owner = tensor  # an argument that is also met otherwise
             tensor.array = cell.traced  # type: ignore[assignment]
         self.adopted.append((tensor, *before))
+
+    def label(self, tensor: Tensor, slot: str, owner: Tensor) -> None:
+        """Call `tensor`, which is about to be adopted, after what it is kept for."""
+        self.names.setdefault(id(tensor.array), f"{self.called.get(id(owner), 'state')}.{slot}")
 
     def cell(self, array: np.ndarray, name: str, owner: Tensor | None) -> Cell:
         found = self.cells.get(id(array))
@@ -148,10 +154,10 @@ class Recorder:
 
     # What Python does
 
-    def number(self, read: Callable[[], float]) -> Traced:
+    def number(self, read: Callable[[], float], name: str = "number") -> Traced:
         """A Python number that `read` gives anew before each call, as a float64 without dims."""
         value = read()
-        symbol = placeholder(Spec((), dtype("float64")), "number")
+        symbol = placeholder(Spec((), dtype("float64")), name)
         self.steps.append((read, symbol))
         self.numbers.append(value)
         return Traced(np.array(value), symbol)

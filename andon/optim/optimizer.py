@@ -77,10 +77,8 @@ class Optimizer:
 
     def begin(self, p: Tensor, group: Group) -> Any:
         """Count the step of one parameter; gives the number that `update` is handed."""
-        state = self.state[p]
-        if not state:
-            state.update(self.start(p, group))
-        counter = state["step"].elements()
+        self.prepare(p, group)
+        counter = self.state[p]["step"].elements()
         counter += 1
         return number(counter)
 
@@ -117,6 +115,17 @@ class Optimizer:
                 p.memory.touch()
         for (_, t, _), rows in batches.items():
             sweep(partial(self.update, group, t), rows)
+
+    def prepare(self, p: Tensor, group: Group) -> None:
+        """See that there is a state; in a recorded program it is called after its parameter."""
+        state = self.state[p]
+        if not state:
+            state.update(self.start(p, group))
+        if interpreters.recorder is not None:
+            p.elements()
+            for name, tensor in state.items():
+                if isinstance(tensor, Tensor):
+                    interpreters.recorder.label(tensor, name, p)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -239,7 +248,7 @@ def in_force(group: Group) -> Group:
         return group
     fixed = [name for name in group if name not in ("lr", "params")]
     recorder.guard(lambda: [group[name] for name in fixed], "an optimizer's hyperparameters")
-    return {**group, "lr": recorder.number(lambda: float(group["lr"]))}
+    return {**group, "lr": recorder.number(lambda: float(group["lr"]), "lr")}
 
 
 def number(array: Any) -> Any:
