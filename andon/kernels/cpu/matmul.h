@@ -415,15 +415,18 @@ INLINE void NAME(row_times_columns)(matmul_shape s, matmul_range range, const RE
 
 INLINE matmul_range NAME(matmul_whole)(matmul_shape s) { return (matmul_range){0, s.M, 0, s.N}; }
 
-/* One of `parts` parts of C, by whole tiles. Splitting the columns reads A once per part, splitting
- * the rows B, which may have to be packed too: so rows only if there are far more of them. */
+/* One of `parts` parts of C, by whole tiles. Splitting the columns has each part read all of A,
+ * splitting the rows all of B, which may have to be packed too: so rows if there are far more of
+ * them, or where that is fairer. */
 INLINE matmul_range NAME(matmul_part)(matmul_shape s, long part, long parts)
 {
     const long rows = NAME(tile_rows)(s.M, s.N), columns = NAME(panel_vectors)(s.N) * WIDTH;
     const long row_tiles = matmul_quotient(s.M, rows);
     const long column_tiles = matmul_quotient(s.N, columns);
+    const long by_rows = matmul_quotient(row_tiles, parts) * column_tiles; /* the largest part */
+    const long by_columns = matmul_quotient(column_tiles, parts) * row_tiles;
     matmul_range range = NAME(matmul_whole)(s);
-    if (s.M > 3 * s.N || column_tiles % parts > row_tiles % parts) {
+    if (by_rows < by_columns || (s.M > 3 * s.N && by_rows == by_columns)) {
         range.m0 = matmul_min(row_tiles * part / parts * rows, s.M);
         range.m1 = matmul_min(row_tiles * (part + 1) / parts * rows, s.M);
         return range;

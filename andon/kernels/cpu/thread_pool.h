@@ -24,7 +24,7 @@
 #include <sys/syscall.h>
 #endif
 
-enum { MAX_THREADS = 256, MAX_PARTS = 0xffff, WORKER_STACK = 8 << 20 };
+enum { MAX_THREADS = 256, MAX_PARTS = 0xffff, WORKER_STACK = 8 << 20, PROCESSOR_WORDS = 128 };
 #define SPIN_SECONDS 50e-6
 
 /* A word on which threads wait until it changes; and how many of them are parked. */
@@ -46,6 +46,8 @@ static struct {
     atomic_int busy;        /* a fork is running */
     atomic_int threads;     /* 0: not decided yet */
     int workers;            /* started so far */
+    atomic_int callers_processor;
+    unsigned long processors[PROCESSOR_WORDS]; /* a bit for each that the process may use */
 } pool_state;
 
 /* ---- Waiting ---- */
@@ -119,6 +121,50 @@ static void wake_waiting(waiting_word *word)
     if (atomic_load(&word->parked) != 0) unpark_all(word);
 }
 
+/* ---- Processors ---- */
+
+#ifdef __linux__
+int sched_getcpu(void); /* <sched.h> declares it under _GNU_SOURCE only */
+
+/* The processors that this thread may use, as a bit set, and their number. */
+static int find_processors(unsigned long mask[PROCESSOR_WORDS])
+{
+    long bytes = syscall(SYS_sched_getaffinity, 0, PROCESSOR_WORDS * sizeof mask[0], mask);
+    int count = 0;
+    for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+    return count;
+}
+
+/* A worker that was woken on the processor of its caller would take turns with it, until the kernel
+ * balances the load some milliseconds later. This sends it to the other processors. */
+static void leave_callers_processor(void)
+{
+    const int processor = atomic_load(&pool_state.callers_processor), bits = 8 * sizeof(long);
+    if (sched_getcpu() != processor || processor >= PROCESSOR_WORDS * bits) return;
+    unsigned long mask[PROCESSOR_WORDS], any = 0;
+    for (int i = 0; i < PROCESSOR_WORDS; i++) {
+        mask[i] = pool_state.processors[i];
+        if (i == processor / bits) mask[i] &= ~(1ul << processor % bits);
+        any |= mask[i];
+    }
+    if (any) syscall(SYS_sched_setaffinity, 0, sizeof mask, mask);
+}
+
+static void note_callers_processor(void)
+{
+    atomic_store(&pool_state.callers_processor, sched_getcpu());
+}
+#else
+static int find_processors(unsigned long mask[PROCESSOR_WORDS])
+{
+    (void)mask;
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void leave_callers_processor(void) {}
+static void note_callers_processor(void) {}
+#endif
+
 /* ---- Workers ---- */
 
 /* Claims parts and runs them until there are none left to claim. */
@@ -139,7 +185,10 @@ static void *work(void *number)
 {
     for (;;) {
         unsigned seen = atomic_load(&pool_state.forks.value);
-        if ((intptr_t)number < atomic_load(&pool_state.threads)) run_parts();
+        if ((intptr_t)number < atomic_load(&pool_state.threads)) {
+            leave_callers_processor();
+            run_parts();
+        }
         wait_for_change(&pool_state.forks, seen);
     }
     return NULL;
@@ -163,6 +212,7 @@ static void start_workers(int wanted)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (pool_state.workers >= wanted) return;
+    if (pool_state.workers == 0) find_processors(pool_state.processors);
     pthread_once(&once, handle_forks);
     sigset_t all, before;
     sigfillset(&all);
@@ -188,19 +238,6 @@ static int threads_from(const char *variable)
     return text != NULL ? atoi(text) : 0;
 }
 
-/* The processors that this process may use. */
-static int usable_processors(void)
-{
-#ifdef __linux__
-    unsigned long mask[128]; /* by the system call: the library's function needs _GNU_SOURCE */
-    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
-    int count = 0;
-    for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
-    if (count > 0) return count;
-#endif
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static void set_pool_threads(int threads)
 {
     if (threads < 1) threads = 1;
@@ -214,7 +251,8 @@ static int count_pool_threads(void)
     if (threads > 0) return threads;
     threads = threads_from("ANDON_NUM_THREADS");
     if (threads <= 0) threads = threads_from("OMP_NUM_THREADS");
-    if (threads <= 0) threads = usable_processors();
+    unsigned long mask[PROCESSOR_WORDS];
+    if (threads <= 0) threads = find_processors(mask);
     set_pool_threads(threads);
     return atomic_load(&pool_state.threads);
 }
@@ -227,6 +265,7 @@ static void leave_pool(void) { atomic_store(&pool_state.busy, 0); }
 
 static void fork_and_join(pool_task *task, void *context, long parts)
 {
+    note_callers_processor();
     pool_state.task = task;
     pool_state.context = context;
     atomic_store(&pool_state.unfinished.value, (unsigned)parts);
