@@ -6,3 +6,5 @@ loops      a fused loop as a function of a range of its rows
 library    ops whose kernels are written by hand: how each is called
 program    the whole file
 """
+
+from . import draws, library  # fill the table of ops with kernels

@@ -94,8 +94,8 @@ static void *state_of_model(struct MODEL *m, const char *name)
 }
 
 /* Copy a view of `source` to packed memory: what updates an input once all have read it. */
-static void copy_view(char *target, const char *source, int ndim, const long *shape,
-                      const long *strides, size_t width)
+static inline void copy_view(char *target, const char *source, int ndim, const long *shape,
+                             const long *strides, size_t width)
 {
     if (ndim == 0) {
         memcpy(target, source, width);
