@@ -25,9 +25,9 @@
 
 typedef struct {
     long M, N, K;
-    long lda, ldb, ldc;    /* elements from one stored row to the next */
-    int trans_a, trans_b;  /* A is stored as (K, M); B is stored as (N, K) */
-    int accumulate;        /* C += instead of C = */
+    long lda, ldb, ldc;   /* elements from one stored row to the next */
+    int trans_a, trans_b; /* A is stored as (K, M); B is stored as (N, K) */
+    int accumulate;       /* C += instead of C = */
 } matmul_shape;
 
 /* The part of C that a call computes: [m0, m1) x [n0, n1), from matmul_part or matmul_whole. */
@@ -57,8 +57,8 @@ INLINE long matmul_quotient(long x, long by) { return (x + by - 1) / by; } /* ro
 #endif
 
 /* Applied to each finished vector: x holds C[m, n ... n + count), count = WIDTH but at the end of a
- * row. Its result is stored. What the context points at must not be C: if K > DEPTH, C holds
- * partial sums before. */
+ * row. Its result is stored. It must not read C through the context: before, C may hold
+ * partial sums. */
 typedef VEC NAME(matmul_epilogue)(const void *context, VEC x, long m, long n, long count);
 
 INLINE VEC NAME(matmul_plain)(const void *context, VEC x, long m, long n, long count)
@@ -85,7 +85,7 @@ enum {
 #else
     NAME(BLOCK) = (192 << 10) / sizeof(REAL), /* of 256 KB */
 #endif
-    NAME(AHEAD) = 8,          /* steps by which what lies a row apart is prefetched */
+    NAME(AHEAD) = 8,           /* steps by which what lies a row apart is prefetched */
     NAME(STRIPS_TO_PACK) = 48, /* from so many strips on, packing B pays */
     /* Elements of scratch memory that a call needs for itself, aligned to 64 bytes. */
     NAME(MATMUL_SCRATCH) = NAME(BLOCK) + 2 * NAME(MOST_VECTORS) * WIDTH * NAME(DEPTH)
@@ -139,7 +139,8 @@ INLINE long NAME(block_depth)(long K)
 /* k steps of all of A's rows and of the columns [n0, n1) of B. */
 typedef struct {
     long k, n0, n1;
-    const REAL *a; /* A's first row in the first of these steps */
+    const REAL *a; /* the first of these steps of A's row `first_row` */
+    long first_row;
     const REAL *b; /* B's first of these steps; if packed, the panel of column `first` */
     int packed;
     long first;
@@ -154,7 +155,7 @@ INLINE void NAME(tile)(matmul_shape s, int rows, int vectors, long columns, NAME
     const long a_row = s.trans_a ? 1 : s.lda, a_step = s.trans_a ? s.lda : 1;
     const long b_step = block.packed ? vectors * WIDTH : s.ldb;
     const long last = columns - (vectors - 1) * WIDTH; /* columns of the last vector */
-    const REAL *a = block.a + m * a_row, *b = block.b;
+    const REAL *a = block.a + (m - block.first_row) * a_row, *b = block.b;
     b += block.packed ? (n - block.first) * block.k : n;
     VEC sums[NAME(MOST_ROWS)][NAME(MOST_VECTORS)];
     c += m * s.ldc + n;
@@ -228,6 +229,7 @@ INLINE void NAME(pack_panel)(matmul_shape s, int vectors, long columns, long k, 
     }
 }
 
+/* One text for all panels of all products: it is long. */
 static __attribute__((noinline, unused)) void NAME(pack_transposed_panel)(long ldb, int vectors,
                                                                           long columns, long k,
                                                                           const REAL *b, REAL *out)
@@ -255,8 +257,8 @@ INLINE void NAME(pack_columns)(matmul_shape s, long n0, long n1, long k, const R
 /* Elements of a packed B: K rows of whole vectors. */
 INLINE long NAME(matmul_packed_size)(long N, long K) { return NAME(vectors)(N) * WIDTH * K; }
 
-/* Part of packing all of B, for matmul_packed: its panels, shared out. `packed` is aligned to
- * 64. */
+/* Part of packing all of B, for matmul_packed: its panels, shared out. `packed` is aligned to 64
+ * bytes. */
 INLINE void NAME(matmul_pack)(matmul_shape s, const REAL *b, REAL *packed, long part, long parts)
 {
     const long depth = NAME(block_depth)(s.K), step = NAME(panel_vectors)(s.N) * WIDTH;
@@ -288,13 +290,30 @@ INLINE void NAME(strip)(matmul_shape s, int rows, NAME(block) block, REAL *c,
     NAME(tile)(s, rows, tail, s.N - last_start, block, c, epilogue, m, last_start);
 }
 
+/* The same, where a strip of a transposed A is copied first, if the block has several panels. With
+ * vectors of 512 bits the prefetches of the tile do better; narrower ones take fewer cycles for a
+ * step, and steps that lie in the same sets of the cache come too late. */
+INLINE void NAME(copied_strip)(matmul_shape s, int rows, NAME(block) block, REAL *c,
+                               NAME(matmul_epilogue) * epilogue, long m)
+{
+    REAL copy[NAME(MOST_ROWS) * NAME(DEPTH)];
+    if (VECTOR_BYTES < 64 && s.trans_a && s.N > NAME(panel_vectors)(s.N) * WIDTH) {
+        for (long p = 0; p < block.k; p++)
+            memcpy(copy + p * rows, block.a + p * s.lda + m, rows * sizeof(REAL));
+        block.a = copy;
+        block.first_row = m;
+        s.lda = rows;
+    }
+    NAME(strip)(s, rows, block, c, epilogue, m);
+}
+
 /* Rows [m0, m1) of C, all columns of the block. Strips are whole, but for M's last. */
 INLINE void NAME(strips)(matmul_shape s, long m0, long m1, NAME(block) block, REAL *c,
                          NAME(matmul_epilogue) * epilogue)
 {
     const int rows = NAME(tile_rows)(s.M, s.N), rest = s.M % rows;
-    for (; m0 + rows <= m1; m0 += rows) NAME(strip)(s, rows, block, c, epilogue, m0);
-    if (rest > 0 && m0 < m1) NAME(strip)(s, rest, block, c, epilogue, m0);
+    for (; m0 + rows <= m1; m0 += rows) NAME(copied_strip)(s, rows, block, c, epilogue, m0);
+    if (rest > 0 && m0 < m1) NAME(copied_strip)(s, rest, block, c, epilogue, m0);
 }
 
 /* All blocks. b: B as the shape says, or, if is_packed, as matmul_pack left it. */
@@ -338,9 +357,9 @@ INLINE void NAME(blocks)(matmul_shape s, matmul_range range, const REAL *a, cons
 /* ---- One row: every element of B is used once, so all that counts is to read it in order ---- */
 
 /* c[l ... l + count) (+)= the sum over d < deep of x[d * x_step] times row d of b. */
-INLINE void NAME(add_rows)(int deep, long l, long count, const REAL *x, long x_step, const REAL *b,
-                           long ldb, REAL *c, int add, int finish,
-                           NAME(matmul_epilogue) * epilogue, const void *context)
+INLINE void NAME(add_vector)(int deep, long l, long count, const REAL *x, long x_step,
+                             const REAL *b, long ldb, REAL *c, int add, int finish,
+                             NAME(matmul_epilogue) * epilogue, const void *context)
 {
     VEC sum = add ? VEC_(load_part)(c + l, count, 0) : (VEC){0};
     UNROLL for (int d = 0; d < deep; d++)
@@ -349,35 +368,33 @@ INLINE void NAME(add_rows)(int deep, long l, long count, const REAL *x, long x_s
     VEC_(store_part)(c + l, sum, count);
 }
 
-/* B as it is: eight of its rows at a time, over a strip of c that stays in the L1 cache. */
+/* The same for c[n ... end). */
+INLINE void NAME(add_rows)(int deep, long n, long end, const REAL *x, long x_step, const REAL *b,
+                           long ldb, REAL *c, int add, int finish,
+                           NAME(matmul_epilogue) * epilogue, const void *context)
+{
+    for (; n + WIDTH <= end; n += WIDTH)
+        NAME(add_vector)(deep, n, WIDTH, x, x_step, b, ldb, c, add, finish, epilogue, context);
+    if (n < end)
+        NAME(add_vector)(deep, n, end - n, x, x_step, b, ldb, c, add, finish, epilogue, context);
+}
+
+/* B as it is: eight of its rows at a time, over a strip of c that stays in cache. */
 INLINE void NAME(row_times_rows)(matmul_shape s, matmul_range range, const REAL *x, long x_step,
                                  const REAL *b, REAL *c, NAME(matmul_epilogue) * epilogue,
                                  const void *context)
 {
-    enum { STRIP = 8192 / sizeof(REAL), DEEP = 8 };
+    enum { STRIP = 65536 / sizeof(REAL), DEEP = 8 };
+    const long whole = s.K / DEEP * DEEP;
     const int rest = s.K % DEEP;
     for (long n = range.n0, end; n < range.n1; n = end) {
         end = matmul_min(n + STRIP, range.n1);
-        const long whole = n + (end - n) / WIDTH * WIDTH;
-        for (long p = 0; p == 0 || p < s.K; p += DEEP) {
-            const int add = s.accumulate || p > 0, finish = p + DEEP >= s.K;
-            const REAL *xs = x + p * x_step, *rows = b + p * s.ldb;
-            if (p + DEEP <= s.K) {
-                for (long l = n; l < whole; l += WIDTH)
-                    NAME(add_rows)(DEEP, l, WIDTH, xs, x_step, rows, s.ldb, c, add, finish,
-                                   epilogue, context);
-                if (whole < end)
-                    NAME(add_rows)(DEEP, whole, end - whole, xs, x_step, rows, s.ldb, c, add,
-                                   finish, epilogue, context);
-            } else {
-                for (long l = n; l < whole; l += WIDTH)
-                    NAME(add_rows)(rest, l, WIDTH, xs, x_step, rows, s.ldb, c, add, finish,
-                                   epilogue, context);
-                if (whole < end)
-                    NAME(add_rows)(rest, whole, end - whole, xs, x_step, rows, s.ldb, c, add,
-                                   finish, epilogue, context);
-            }
-        }
+        for (long p = 0; p < whole; p += DEEP)
+            NAME(add_rows)(DEEP, n, end, x + p * x_step, x_step, b + p * s.ldb, s.ldb, c,
+                           s.accumulate || p > 0, p + DEEP == s.K, epilogue, context);
+        if (rest > 0 || s.K == 0)
+            NAME(add_rows)(rest, n, end, x + whole * x_step, x_step, b + whole * s.ldb, s.ldb, c,
+                           s.accumulate || whole > 0, 1, epilogue, context);
     }
 }
 
@@ -439,7 +456,7 @@ INLINE matmul_range NAME(matmul_part)(matmul_shape s, long part, long parts)
     return range;
 }
 
-/* The range of C = A B, where `packed` holds what matmul_pack made of B. */
+/* The range of C = A B, with weights as B: `packed` holds what matmul_pack made of B. */
 INLINE void NAME(matmul_packed)(matmul_shape s, matmul_range range, const REAL *a,
                                 const REAL *packed, REAL *c, NAME(matmul_epilogue) * epilogue,
                                 const void *context)
