@@ -190,3 +190,68 @@ def test_ops_without_a_kernel_are_called_between_segments():
     kinds = [type(step) is int for step in run.unit.steps]
     assert True in kinds and False in kinds
     np.testing.assert_allclose(run([x])[0], f.run(x)[0], rtol=1e-5)
+
+
+def training_step(width=24, samples=16):
+    """A step of a small network, and the state that it updates."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((samples, 10, width)).astype(np.float32)
+    y = rng.integers(0, 7, (samples, 10))
+    model = andon.nn.Sequential(
+        andon.nn.Linear(width, 40), andon.nn.GELU(), andon.nn.LayerNorm(40), andon.nn.Linear(40, 7)
+    )
+    optimizer = andon.optim.AdamW(model.parameters(), lr=0.01)
+
+    def step(x, y):
+        scores = model(x)
+        loss = andon.nn.functional.cross_entropy(scores.reshape(-1, 7), y.reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        andon.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        optimizer.step()
+        return loss, scores
+
+    return step, model, andon.tensor(x), andon.tensor(y)
+
+
+def test_a_training_step_goes_through_its_samples_chunk_by_chunk():
+    andon.manual_seed(0)
+    step, model, x, y = training_step()
+    jitted = andon.engine.jit.jit(step)
+    found = [jitted(x, y)[0].item() for _ in range(4)]
+    weights = [p.detach().numpy().copy() for p in model.parameters()]
+    assert "run_step" in jitted.c_source(x, y)
+    andon.manual_seed(0)
+    step, model, x, y = training_step()
+    wanted = [step(x, y)[0].item() for _ in range(4)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    for have, parameter in zip(weights, model.parameters(), strict=True):
+        np.testing.assert_allclose(have, parameter.detach().numpy(), rtol=1e-3, atol=2e-5)
+
+
+def test_what_is_computed_of_samples_comes_back_whole():
+    andon.manual_seed(0)
+    step, _, x, y = training_step()
+    scores = andon.engine.jit.jit(step)(x, y)[1].detach().numpy()
+    andon.manual_seed(0)
+    step, _, x, y = training_step()
+    np.testing.assert_allclose(scores, step(x, y)[1].detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_that_mixes_its_samples_is_not_split():
+    andon.manual_seed(0)
+    norm = andon.nn.BatchNorm1d(6)
+    layer = andon.nn.Linear(6, 6)
+    optimizer = andon.optim.SGD([*norm.parameters(), *layer.parameters()], lr=0.1)
+
+    def step(x):
+        loss = layer(norm(x)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = andon.tensor(np.random.default_rng(0).standard_normal((16, 6)).astype(np.float32))
+    jitted = andon.engine.jit.jit(step)
+    losses = [jitted(x).item() for _ in range(3)]
+    assert losses[2] < losses[0] and "run_step" not in jitted.c_source(x)

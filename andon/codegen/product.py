@@ -36,10 +36,13 @@ def matrix(lies: Strided, shape: tuple[int, ...]) -> Matrix | None:
     return None
 
 
-def setup(sizes: tuple[int, int, int], matrices: list[Matrix], kind: str) -> list[str]:
+def setup(
+    sizes: tuple[int, int, int], matrices: list[Matrix], kind: str, in_place: bool = False
+) -> list[str]:
     """The lines that say what the product is, and where its scratch lies."""
     a, b, c = matrices
-    numbers = [*sizes, a.row, b.row, c.row, int(a.transposed), int(b.transposed), 0]
+    numbers = [*sizes, a.row, b.row, c.row, int(a.transposed), int(b.transposed)]
+    numbers.append(int(in_place))
     real = "float" if kind == "f32" else "double"
     return [
         f"const matmul_shape shape = {{{', '.join(map(str, numbers))}}};",
@@ -53,8 +56,9 @@ def setup(sizes: tuple[int, int, int], matrices: list[Matrix], kind: str) -> lis
 class ProductText(LoopText):
     """The text of a product and its epilogue."""
 
-    def __init__(self, loop: Product, stored: list[Symbol], grouping: Grouping):
+    def __init__(self, loop: Product, stored: list[Symbol], grouping: Grouping, in_place: bool):
         super().__init__(Nest(loop, stored, grouping))
+        self.in_place = in_place
         self.product, self.grouping, self.stored = loop, grouping, stored
         self.nest.vector = "vf"
         self.out = loop.node if loop.node in set(stored) else stored[-1]
@@ -95,7 +99,7 @@ class ProductText(LoopText):
         found.append(Matrix(step or columns, False))
         y = self.product.node
         sizes = math.prod(y.shape[:-1]), y.shape[-1], a.shape[-1]
-        return setup(sizes, [m for m in found if m], "f32")
+        return setup(sizes, [m for m in found if m], "f32", self.in_place)
 
     def lies(self, value: Symbol) -> Strided:
         found = self.grouping.strided(value)
@@ -112,7 +116,7 @@ class ProductText(LoopText):
     def epilogue(self) -> str:
         """The function that a vector of results goes through, if there is one."""
         others = [m for m in self.stored if m is not self.out]
-        if self.out is self.product.node and not others:
+        if self.in_place or (self.out is self.product.node and not others):
             return ""
         self.variables = {self.nest.fast: "n"}  # type: ignore[dict-item]
         self.known = {self.product.node: "product"}
@@ -145,13 +149,14 @@ class ProductText(LoopText):
 
 
 def product_functions(
-    loop: Product, stored: list[Symbol], grouping: Grouping
+    loop: Product, stored: list[Symbol], grouping: Grouping, in_place: bool
 ) -> list[Function] | None:
+    """The function of a product; `in_place`, it is added to what its result is written over."""
     a, b = (grouping.strided(x) for x in loop.node.inputs)
     assert a is not None and b is not None
     if matrix(a, loop.node.inputs[0].shape) is None or matrix(b, loop.node.inputs[1].shape) is None:
         return None
-    return [ProductText(loop, stored, grouping).function()]
+    return [ProductText(loop, stored, grouping, in_place).function()]
 
 
 # ---- batches

@@ -9,10 +9,11 @@ text, of different layers, are one function.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..core.op import item
+from ..graph.batch import split_batch
 from ..graph.fuse import Call, Grouping, Kernel, Loop, Product
 from ..graph.ir import Graph, Symbol
 from ..graph.memory import Place, Plan, Planner, results, rounded, size_in_bytes
@@ -35,6 +36,7 @@ class Unit:
 
     source      the file
     steps       what runs in turn: the number of a segment, or a kernel that is a reference's call
+    per_thread  bytes of the arena that each thread has, after those of the plan
     """
 
     graph: Graph
@@ -43,6 +45,7 @@ class Unit:
     plan: Plan
     source: str = ""
     steps: list[int | Call] = field(default_factory=list)
+    per_thread: int = 0
 
     @property
     def constants(self) -> list[Symbol]:
@@ -52,22 +55,33 @@ class Unit:
 
 def translate(graph: Graph, updates: Mapping[int, int] | None = None) -> Unit:
     """The C file of a graph, the plan of its memory, and the order in which things run."""
+    from .chunked_step import ChunkedStep
+
+    split = split_batch(graph, updates) if updates else None
+    if split is not None and (found := ChunkedStep(graph, updates or {}, split).unit()):
+        return found
     grouping = Grouping(graph, can_compute, updates)
     kernels = grouping.run()
     return Writer(grouping, kernels).unit()
 
 
+def writer_of(graph: Graph, updates: Mapping[int, int], functions: Functions) -> Writer:
+    """The writer of a graph that is a part of a file."""
+    grouping = Grouping(graph, can_compute, updates)
+    return Writer(grouping, grouping.run(), functions)
+
+
 class Writer:
     """Writes the file of one graph."""
 
-    def __init__(self, grouping: Grouping, kernels: list[Kernel]):
+    def __init__(
+        self, grouping: Grouping, kernels: list[Kernel], functions: Functions | None = None
+    ):
         self.grouping, self.kernels, self.graph = grouping, kernels, grouping.graph
         self.names = names_of(self.graph)
-        self.functions: dict[str, str] = {}  # names by text
-        self.taken: set[str] = set()
-        self.texts: list[str] = []
-        self.headers: set[str] = set()
+        self.functions = functions or Functions()
         self.planner = Planner(grouping, kernels)
+        self.planner.settle()
         self.calls = [self.functions_of(kernel) for kernel in kernels]
         self.planner.scratch = {k: scratch_of(f) for k, f in enumerate(self.calls) if f}
         self.plan = self.planner.run()
@@ -75,10 +89,20 @@ class Writer:
     def functions_of(self, kernel: Kernel) -> list[Function] | None:
         """The functions that a kernel is; None for a call of the reference."""
         if isinstance(kernel, Product):
-            return product_functions(kernel, self.planner.stored(kernel), self.grouping)
+            in_place = self.planner.adds_in_place(kernel)
+            return product_functions(kernel, self.planner.stored(kernel), self.grouping, in_place)
         if isinstance(kernel, Loop):
             return functions_of(kernel, self.planner.stored(kernel), self.grouping)
         return call_of(kernel, self.grouping)
+
+    def segment(self, number: int, checks: bool = True) -> Segment:
+        """All kernels in one segment. None of them may be a reference."""
+        segment = Segment(self, number, checks)
+        for k, functions in enumerate(self.calls):
+            for function in functions or ():
+                segment.add(k, function)
+        segment.copy_updates()
+        return segment
 
     def unit(self) -> Unit:
         steps: list[int | Call] = []
@@ -94,36 +118,23 @@ class Writer:
                 segments.append(Segment(self, len(segments)))
             for function in functions:
                 segments[-1].add(k, function)
+        if steps and isinstance(steps[-1], int):
+            segments[-1].copy_updates()
+        else:
+            self.plan.updates += self.plan.copies
         source = self.file(segments)
         return Unit(self.graph, self.grouping, self.kernels, self.plan, source, steps)
 
     def file(self, segments: list[Segment]) -> str:
-        graph = "\n".join(f" * {line}" for line in str(self.graph).splitlines())
-        graph = graph.replace("*/", "* /")
-        more = "".join(f'#include "{header}"\n' for header in sorted(self.headers))
-        parts = [f"/*\n{graph}\n */", PRELUDE + more, CALL, *self.texts]
-        parts += [segment.text() for segment in segments]
+        parts = [*self.functions.file(self.graph), *(segment.text() for segment in segments)]
         return "\n".join([*parts, entry(segments)])
 
     # ---- functions
 
     def function_name(self, k: int, function: Function) -> str:
         """The name of a kernel's function, which is written when its text is new."""
-        key = function.before + function.body
-        if key in self.functions:
-            return self.functions[key]
-        title, n = function.title, 1
-        while title in self.taken:
-            n += 1
-            title = f"{function.title}_{n}"
-        self.taken.add(title)
-        self.functions[key] = title
-        found = identifiers([self.name(v) for v in function.named])
-        text = named(function.body, found).replace(NAME, title)
-        before = named(function.before, found).replace(NAME, title)
-        self.headers |= set(function.headers)
-        self.texts.append(f"{self.comment(k)}\n{before}NOINLINE void {title}{text}\n")
-        return title
+        names = identifiers([self.name(v) for v in function.named])
+        return self.functions.name(function, names, lambda: self.comment(k))
 
     def name(self, value: Symbol) -> str:
         if value.op is item and value not in self.names:
@@ -147,6 +158,38 @@ class Writer:
         kind = STORED[name_of(value.dtype)] + " *"
         place = self.plan.places[memory]
         return f"({kind if written else 'const ' + kind}){address(place)}"
+
+
+class Functions:
+    """The functions of a file, each text once."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}  # by text
+        self.texts: list[str] = []
+        self.headers: set[str] = set()
+
+    def name(self, function: Function, names: list[str], comment: Callable[[], str]) -> str:
+        """The function's name; its text is added if it is new."""
+        key = function.before + function.body
+        if key not in self.names:
+            taken, title, n = set(self.names.values()), function.title, 1
+            while title in taken:
+                n += 1
+                title = f"{function.title}_{n}"
+            self.names[key] = title
+            before, body = (
+                named(text, names).replace(NAME, title) for text in (function.before, function.body)
+            )
+            self.headers |= set(function.headers)
+            self.texts.append(f"{comment()}\n{before}NOINLINE void {title}{body}\n")
+        return self.names[key]
+
+    def file(self, *graphs: Graph) -> list[str]:
+        """What stands before the segments: the graphs, the headers, the functions."""
+        text = "\n".join(str(graph) for graph in graphs).replace("*/", "* /")
+        lines = "\n".join(f" * {line}" for line in text.splitlines())
+        more = "".join(f'#include "{header}"\n' for header in sorted(self.headers))
+        return [f"/*\n{lines}\n */", PRELUDE + more, CALL, *self.texts]
 
 
 class Known(dict):
@@ -201,6 +244,7 @@ CALL = """typedef struct {
     char **given;
     int error; /* what went wrong, see scalar.h */
     int failed; /* the same, as all threads saw it before anything given was overwritten */
+    long threads; /* how many the arena has room for */
 } call;
 """
 
@@ -208,12 +252,12 @@ CALL = """typedef struct {
 class Segment:
     """Calls of kernels, and the barriers between them."""
 
-    def __init__(self, writer: Writer, number: int):
+    def __init__(self, writer: Writer, number: int, checks: bool = True):
         self.writer, self.number = writer, number
         self.lines: list[str] = []
         self.open: list[tuple[bool, list[Block], list[Block]]] = []  # since the last barrier
         self.parallel = False
-        self.checked = False
+        self.checks, self.checked = checks, False
 
     def add(self, k: int, function: Function) -> None:
         """Call a function on its rows, after a barrier if it needs one."""
@@ -248,9 +292,7 @@ class Segment:
         if self.checked or not any(not b[0] and b[1] < inputs for b in writes):
             return
         self.checked = True
-        if self.lines and any(
-            "error" in text for text in self.writer.functions if uses_error(text)
-        ):
+        if self.checks and any(map(uses_error, self.writer.functions.names)):
             self.barrier()
             self.lines += ["if (part == 0) c->failed = c->error;", "team_barrier(parts);"]
             self.lines += ["if (c->failed) return;"]
@@ -279,18 +321,31 @@ class Segment:
         rows = f"r = rows_of_part({function.rows}, {function.unit}, part, parts);"
         return f"{rows}\n    {name}(r.begin, r.end, {rest});"
 
+    def copy_updates(self) -> None:
+        """Copy what could not be written over its input at once."""
+        writer = self.writer
+        if writer.plan.copies:
+            self.barrier()
+        for target, value in writer.plan.copies:
+            source = writer.pointer(value, False)
+            size = size_in_bytes(value)
+            self.lines.append(f"if (part == 0) memcpy(given[{target}], {source}, {size});")
+
     def text(self) -> str:
         lines = "\n    ".join(self.lines)
         declared = "    row_range r;\n" if self.parallel else ""
         return (
-            f"static void segment_{self.number}(void *context, long part, long parts)\n{{\n"
-            "    call *c = context;\n    char *arena = c->arena, **given = c->given;\n"
-            f"    (void)arena, (void)given, (void)parts;\n{declared}    {lines}\n}}\n"
+            f"static void segment_{self.number}(call *c, char *arena, char **given, long part, "
+            f"long parts)\n{{\n    (void)c, (void)arena, (void)given, (void)parts;\n"
+            f"{declared}    {lines}\n}}\n"
+            f"static void run_{self.number}(void *context, long part, long parts)\n{{\n"
+            f"    call *c = context;\n"
+            f"    segment_{self.number}(c, c->arena, c->given, part, parts);\n}}\n"
         )
 
 
 def uses_error(body: str) -> bool:
-    return ", error)" in body
+    return ", error)" in body or "*error =" in body
 
 
 Block = tuple[bool, int, int]
@@ -317,18 +372,18 @@ def clash(before: tuple, after: tuple) -> bool:
 
 def entry(segments: list[Segment]) -> str:
     """The function that Python calls."""
-    cases = "\n".join(
-        f"    case {s.number}: "
-        + (
-            f"parallel_team(segment_{s.number}, &c); break;"
-            if s.parallel
-            else f"segment_{s.number}(&c, 0, 1); break;"
-        )
-        for s in segments
-    )
+    cases = []
+    for s in segments:
+        run = f"parallel_team(run_{s.number}, &c)" if s.parallel else f"run_{s.number}(&c, 0, 1)"
+        cases.append(f"    case {s.number}: {run}; break;")
+    return entry_of("switch (segment) {\n" + "\n".join(cases) + "\n    }")
+
+
+def entry_of(body: str) -> str:
     return (
         "/* Runs one segment; gives 0, or what went wrong. */\n"
-        '__attribute__((visibility("default"))) int run(long segment, char *arena, char **given)\n'
-        "{\n    call c = {arena, given, 0, 0};\n    switch (segment) {\n"
-        f"{cases}\n    }}\n    return c.error;\n}}\n"
+        '__attribute__((visibility("default")))\n'
+        "int run(long segment, char *arena, char **given, long threads)\n"
+        "{\n    call c = {arena, given, 0, 0, threads};\n    (void)segment;\n"
+        f"    {body};\n    return c.error;\n}}\n"
     )

@@ -16,6 +16,21 @@ def attach(library: ctypes.CDLL) -> None:
     library.use_thread_pool(pool_address())
 
 
+class Functions(ctypes.Structure):
+    """`thread_pool` of threads.h."""
+
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in ("parallel_for", "team", "barrier", "threads", "set_threads")
+    ]
+
+
+def count() -> int:
+    """How many threads take part in a kernel."""
+    functions = Functions.from_address(pool_address())
+    return ctypes.CFUNCTYPE(ctypes.c_int)(functions.threads)()
+
+
 @functools.cache
 def pool_address() -> int:
     """Where the functions of the pool are; its library is loaded when first needed."""

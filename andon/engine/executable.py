@@ -66,7 +66,7 @@ class Executable:
         unit: Any = self.unit
         for step in unit.steps:
             if type(step) is int:
-                error = self.library.run(step, frame.arena_address, frame.given)  # type: ignore[union-attr]
+                error = self.library.run(step, frame.arena_address, frame.given, frame.threads)  # type: ignore[union-attr]
                 if error:
                     return error
             else:
@@ -92,7 +92,7 @@ def is_empty(graph: Graph) -> bool:
 def loaded(source: str) -> ctypes.CDLL:
     """The library of a C file, its function declared."""
     library = compiler.load(expanded(source), flags=("-fwrapv",))
-    library.run.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    library.run.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long]
     library.run.restype = ctypes.c_int
     threads.attach(library)
     return library

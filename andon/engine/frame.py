@@ -17,6 +17,7 @@ from ..codegen.translation_unit import Unit
 from ..core.dtype import dtype
 from ..core.errors import ArgumentError, ShapeError
 from ..core.spec import Spec
+from ..devices import threads
 from ..graph.fuse import Call
 from ..graph.ir import Symbol
 from ..graph.memory import ALIGNMENT
@@ -30,7 +31,9 @@ class Frame:
     def __init__(self, unit: Unit, specs: list, updates: Mapping[int, int]):
         self.unit, self.plan, self.specs = unit, unit.plan, specs
         self.updated = set(updates.values())
-        self.memory = np.empty(self.plan.size + ALIGNMENT, np.uint8)
+        self.threads = threads.count() if unit.per_thread else 1
+        size = self.plan.size + self.threads * unit.per_thread
+        self.memory = np.empty(size + ALIGNMENT, np.uint8)
         skip = -self.memory.ctypes.data % ALIGNMENT
         self.arena = self.memory[skip : skip + self.plan.size]
         self.arena_address = self.memory.ctypes.data + skip

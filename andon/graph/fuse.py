@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..core.op import item
+from ..ops.arithmetic import add
 from ..ops.index import zeros
 from ..ops.join import cat, stack
 from ..ops.movement import contiguous
@@ -85,6 +86,16 @@ class Product(Loop):
         self.members.append(node)
         self.index[node] = fresh(node.shape)
         self.found[node] = []
+
+    def added_to(self) -> Symbol | None:
+        """What the product is added to, if that is all that is done with it."""
+        if len(self.members) != 2 or self.members[1].op is not add:
+            return None
+        sum_of = self.members[1]
+        others = [at for at in self.found[sum_of] if at[0] is not self.node]
+        if len(others) != 1 or self.index[sum_of] != others[0][1]:
+            return None
+        return others[0][0]
 
     @property
     def last(self) -> Axis:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .affine import axes_of
 from .fuse import Call, Grouping, Kernel, Loop, Product
 from .ir import Symbol
 
@@ -31,6 +32,7 @@ class Plan:
     scratch   the same for what a kernel needs for itself, by the kernel's number
     size      of the arena, in bytes
     updates   (input, value): what is copied over an input when all is done
+    copies    the same where the value lies in the arena, so that C can do it
     returned  for each output: what is handed out, as the number of an entry of `given`
     """
 
@@ -38,6 +40,7 @@ class Plan:
     scratch: dict[int, int] = field(default_factory=dict)
     size: int = 0
     updates: list[tuple[int, Symbol]] = field(default_factory=list)
+    copies: list[tuple[int, Symbol]] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     lives: dict[Symbol, tuple[int, int]] = field(default_factory=dict)
 
@@ -75,6 +78,7 @@ class Planner:
     def __init__(self, grouping: Grouping, kernels: list[Kernel]):
         self.graph, self.grouping, self.kernels = grouping.graph, grouping, kernels
         self.scratch: Mapping[int, int] = {}
+        self.given = set(grouping.graph.inputs)
         self.plan = Plan()
         self.taken: set[Symbol] = set()  # values whose place another has taken over
         self.needed = needed(grouping, kernels)
@@ -87,12 +91,26 @@ class Planner:
         """The results of a kernel that somebody needs in memory."""
         return [y for y in results(kernel) if self.grouping.memory(y) in self.needed]
 
-    def run(self) -> Plan:
+    def settle(self) -> None:
+        """Place what lies in memory that is given."""
         self.find_lives()
         self.place_given()
         self.place_outputs()
+
+    def run(self) -> Plan:
+        """Place all else, once it is known what scratch the kernels need."""
         self.place_in_arena()
+        updates, self.plan.updates = self.plan.updates, []
+        for target, value in updates:
+            place = self.plan.places[self.grouping.memory(value)]
+            (self.plan.copies if place.in_arena else self.plan.updates).append((target, value))
         return self.plan
+
+    def adds_in_place(self, kernel: Product) -> bool:
+        """Whether a product is added to what its result is written over."""
+        total = kernel.added_to()
+        place = self.plan.places.get(self.grouping.memory(kernel.members[-1]))
+        return total is not None and place is not None and place == self.plan.places.get(total)
 
     def find_lives(self) -> None:
         """The first and the last kernel that each value's memory is for."""
@@ -175,7 +193,11 @@ class Planner:
 
     def in_step(self, kernel: Kernel, value: Symbol, x: Symbol) -> bool:
         """Whether a loop reads of x, at each point, just the element that it then overwrites."""
-        if isinstance(kernel, Call | Product) or kernel.reduced_by is not None:
+        if isinstance(kernel, Product):
+            return kernel.added_to() is x and value is kernel.members[1] and x in self.given
+        if isinstance(kernel, Call):
+            return False
+        if kernel.reduced_by is not None and not read_with_result(kernel, value, x):
             return False
         bases = [base for base in kernel.reads if self.grouping.memory(base) is x]
         same_size = x.dtype.itemsize == value.dtype.itemsize
@@ -184,6 +206,14 @@ class Planner:
         known = kernel.reads[bases[0]]
         place = self.grouping.place(value, kernel.index[value])
         return len(known) == 1 and self.grouping.place(bases[0], known[0]) == place
+
+
+def read_with_result(loop: Loop, value: Symbol, x: Symbol) -> bool:
+    """Whether only `value`, a result of rows, reads x: then that is in the moment it is stored."""
+    readers = [m for m in loop.members if any(base is x for base, _ in loop.found[m])]
+    kept = set(loop.kept)
+    of_rows = set(axes_of(loop.index[value])) == kept and kept != set(loop.axes)
+    return of_rows and len(readers) == 1 and readers[0] is value and value not in loop.operand
 
 
 class Arena:

@@ -54,8 +54,8 @@
     INLINE V V##_gelu_tanh_slope(V x)                                                             \
     {                                                                                             \
         const SCALAR_TYPE a = (SCALAR_TYPE)1.5957691216057308, b = (SCALAR_TYPE)0.0713548162726;  \
-        V s = V##_sigmoid(x * (a + b * (x * x)));                                                 \
-        return s * (1 + x * (1 - s) * (a + 3 * b * (x * x)));                                     \
+        V s = 1 / (1 + V##_exp(x * (-a - b * (x * x))));                                          \
+        return s + x * s * (1 - s) * (a + 3 * b * (x * x));                                       \
     }                                                                                             \
     /* The first n lanes of x; `rest` in the others. */                                           \
     INLINE V V##_first(V x, long n, SCALAR_TYPE rest)                                             \
@@ -65,4 +65,12 @@
 
 LOOP_OPERATIONS(vf, float, vi, int32_t, VF_LANES)
 LOOP_OPERATIONS(vd, double, vl, int64_t, VD_LANES)
+
+/* Elements begin to end of the first of `parts` arrays, `stride` apart: the sums of all. */
+static inline __attribute__((unused)) void add_parts(float *first, long stride, long parts, long begin,
+                                                     long end)
+{
+    for (long p = 1; p < parts; p++)
+        for (long i = begin; i < end; i++) first[i] += first[p * stride + i];
+}
 #endif

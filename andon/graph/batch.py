@@ -1,0 +1,412 @@
+"""Splitting a training step along its batch: what is computed of each sample, and what of all.
+
+A proof rather than a guess: rules say, op by op, along which dim a value holds the samples of a
+batch one after the other. Products and sums over that dim can be added up chunk by chunk. Then
+
+    before   depends on no sample: runs once
+    chunk    runs for a few samples at a time, by one thread, whose cache holds what it computes;
+             sums over the batch are added to accumulators
+    after    takes the sums, and what else it needs: clipping, the optimizer
+
+are three graphs. `split_batch` gives them, or None where the batch is not what the work is about.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.op import Op, item
+from ..core.spec import Spec
+from ..ops.arithmetic import add
+from .ir import Graph, Symbol, placeholder
+from .record import emit, output
+from .rewrite import extract
+from .views import source
+
+EARLY, LATE, SUM = "early", "late", "sum"
+State = int | str  # the dim that samples lie along; or EARLY, LATE, SUM
+Rule = Callable[..., Any]
+RULES: dict[str, Rule] = {}
+ENOUGH = 0.9  # of the multiplications must be within the chunks
+
+
+@dataclass
+class Split:
+    """The three graphs, and how their values hang together.
+
+    samples   of a chunk
+    chunks    how many there are
+    reads     for each input of `chunk`: the value it is, and whether only its samples are read
+    sums      the values that accumulators hold in the end: the first updates of `chunk`
+    stacked   values of single samples that `after` reads, each chunk's in its place
+    early     the outputs of `before`
+    """
+
+    before: Graph
+    chunk: Graph
+    after: Graph
+    samples: int
+    chunks: int
+    reads: list[tuple[Symbol, bool]]
+    sums: list[Symbol]
+    stacked: list[Symbol]
+    early: list[Symbol] = field(default_factory=list)
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Decorator: `rule(value, states)` is the state of a result with an operand of samples.
+
+    A list, of an op with several outputs; None where the op is not said of single samples.
+    """
+
+    def decorate(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return decorate
+
+
+def dims_of(states: list) -> set[int]:
+    return {s for s in states if isinstance(s, int)}
+
+
+def elementwise(value: Symbol, states: list) -> State | None:
+    found = {
+        s + value.ndim - x.ndim
+        for x, s in zip(value.operands, states, strict=True)
+        if isinstance(s, int)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+@rule("matmul")
+def matmul(value: Symbol, states: list) -> State | None:
+    a, b = value.operands
+    da, db = states
+    lead = math.prod(value.shape[:-2])
+    if isinstance(da, int) and isinstance(db, int):
+        if da == a.ndim - 1 and db == b.ndim - 2:
+            return SUM if lead == 1 else None
+        same = da - a.ndim == db - b.ndim and da < a.ndim - 2
+        return da + value.ndim - a.ndim if same else None
+    if isinstance(da, int):
+        of_rows = da != a.ndim - 1 and math.prod(b.shape[:-2]) == 1
+        return da + value.ndim - a.ndim if of_rows else None
+    return value.ndim - 1 if db == b.ndim - 1 else None
+
+
+@rule("sum", "amax", "amin", "prod")
+def reduction(value: Symbol, states: list) -> State | None:
+    (d,), dims = states, value.attrs["dim"]
+    if d in dims:
+        return SUM if value.op.name == "sum" and value.dtype.name == "float32" else None  # type: ignore[union-attr]
+    return d if value.attrs["keepdim"] else d - sum(1 for x in dims if x < d)
+
+
+@rule("reshape")
+def reshape(value: Symbol, states: list) -> State | None:
+    (d,), (x,) = states, value.operands
+    new = next((i for i, n in enumerate(value.shape) if n != 1), 0)
+    outermost = all(n == 1 for n in x.shape[:d])
+    return new if outermost and x.shape[d] > 1 else None
+
+
+@rule("permute")
+def permute(value: Symbol, states: list) -> State | None:
+    return value.attrs["dims"].index(states[0])
+
+
+@rule("expand")
+def expand(value: Symbol, states: list) -> State | None:
+    return states[0] + value.ndim - value.operands[0].ndim
+
+
+@rule("contiguous", "clone", "cast", "positive")
+def same(value: Symbol, states: list) -> State | None:
+    return states[0]
+
+
+@rule("view")
+def index(value: Symbol, states: list) -> State | None:
+    old = new = 0
+    for part in value.attrs["index"]:
+        if part is None:
+            new += 1
+            continue
+        if old == states[0]:
+            return new if part == (None, None, None) else None
+        old, new = old + 1, new + (not isinstance(part, int))
+    return new + states[0] - old
+
+
+@rule("split")
+def split(value: Symbol, states: list) -> list | None:
+    return None if value.attrs["dim"] == states[0] else [states[0]] * len(value.shape)
+
+
+@rule("unbind")
+def unbind(value: Symbol, states: list) -> list | None:
+    (d,), dim = states, value.attrs["dim"]
+    return None if dim == d else [d - (dim < d)] * len(value.shape)
+
+
+@rule("stack")
+def stack(value: Symbol, states: list) -> State | None:
+    d = states[0]
+    return d + (value.attrs["dim"] <= d) if set(states) == {d} and isinstance(d, int) else None
+
+
+@rule("cat")
+def cat(value: Symbol, states: list) -> State | None:
+    found = set(states)
+    return states[0] if len(found) == 1 and states[0] != value.attrs["dim"] else None
+
+
+@rule("layer_norm", "rms_norm")
+def norm(value: Symbol, states: list) -> list | None:
+    d, *weights = states
+    inner = value.operands[0].ndim - len(value.attrs["normalized_shape"])
+    of_rows = isinstance(d, int) and d < inner and not dims_of(weights)
+    return [d] * len(value.shape) if of_rows else None
+
+
+@rule("layer_norm_backward", "rms_norm_backward")
+def norm_backward(value: Symbol, states: list) -> list | None:
+    rows = states[:-1] if len(value.shape) > 1 else states
+    d = states[0]
+    floats = all(dtype.name == "float32" for dtype in value.dtype)
+    inner = value.operands[0].ndim - len(value.attrs["normalized_shape"])
+    if dims_of(rows) != {d} or not floats or d >= inner or SUM in states:
+        return None
+    return [d, *[SUM] * (len(value.shape) - 1)]
+
+
+@rule("attention", "attention_backward")
+def attention(value: Symbol, states: list) -> list | None:
+    q = value.operands[0]
+    d = states[0]
+    if len(value.inputs) != len(states) + (value.inputs[3 + (len(states) > 4)] is None):
+        return None  # a mask, which might be of single samples
+    of_heads = dims_of(states) == {d} and len(set(states)) == 1 and d < q.ndim - 2
+    return [d] * len(value.shape) if of_heads else None
+
+
+@rule("cross_entropy")
+def cross_entropy(value: Symbol, states: list) -> list | None:
+    return [0, 0] if states == [0, 0] else None
+
+
+@rule("cross_entropy_backward")
+def cross_entropy_backward(value: Symbol, states: list) -> State | None:
+    return 0 if states[1:] == [0, 0, 0] and states[0] in (0, EARLY) else None
+
+
+@rule("embedding")
+def embedding(value: Symbol, states: list) -> State | None:
+    return states[1] if states[0] == EARLY else None
+
+
+@rule("embedding_backward")
+def embedding_backward(value: Symbol, states: list) -> State | None:
+    both = isinstance(states[0], int) and states[0] == states[1] and value.dtype.name == "float32"
+    return SUM if both else None
+
+
+# ---- the proof
+
+
+class Proof:
+    """The state of every value, for the inputs that hold `B` samples each."""
+
+    def __init__(self, graph: Graph, batched: set[Symbol], B: int):
+        self.graph, self.B = graph, B
+        self.states: dict[Symbol, Any] = {}
+        for value in graph.values:
+            self.states[value] = self.state(value, batched)
+
+    def state(self, value: Symbol, batched: set[Symbol]) -> Any:
+        if value.op is None:
+            return 0 if value in batched else EARLY
+        if value.op is item:
+            of_node = self.states[value.inputs[0]]
+            return of_node[value.attrs["index"]] if isinstance(of_node, list) else of_node
+        states = [self.states[x] for x in value.operands]
+        if LATE in states or SUM in states:
+            return LATE
+        if not dims_of(states):
+            return EARLY
+        elementwise_op = value.op.c is not None  # type: ignore[union-attr]
+        found_rule = elementwise if elementwise_op else RULES.get(value.op.name)  # type: ignore[union-attr]
+        found = found_rule(value, states) if found_rule else None
+        if found in (None, SUM) and all(map(self.is_light, value.operands)):
+            return EARLY
+        if found is None or not self.is_sound(value, states, found):
+            return LATE
+        return found
+
+    def is_light(self, value: Symbol) -> bool:
+        """Whether it is a matter of integers that are given: which targets count, say."""
+        if value.op is None:
+            return value.dtype.kind in "biu"
+        plain = value.op.c is not None or value.op.name in ("reshape", "cast", "expand")
+        return plain and value.dtype.kind in "biu" and all(map(self.is_light, value.operands))
+
+    def is_sound(self, value: Symbol, states: list, found: Any) -> bool:
+        """Whether the samples can be told apart in the result and in whole operands."""
+        shapes = value.shape if isinstance(value.dtype, tuple) else (value.shape,)
+        for shape, d in zip(shapes, found if isinstance(found, list) else [found], strict=True):
+            if isinstance(d, int) and (d < 0 or shape[d] % self.B):
+                return False
+        if isinstance(found, int) and (value.op.c is not None):  # type: ignore[union-attr]
+            for x, s in zip(value.operands, states, strict=True):
+                at = found - (value.ndim - x.ndim)
+                if s == EARLY and at >= 0 and x.shape[at] != 1 and not outermost(x, at):
+                    return False
+        return True
+
+
+def outermost(value: Symbol, d: int) -> bool:
+    """Whether dim d is the first that has several places, so that samples are contiguous."""
+    return all(n == 1 for n in value.shape[:d])
+
+
+def work(value: Symbol) -> int:
+    """The multiplications of a value, for those ops that matter."""
+    if value.op is None or value.op.name != "matmul":
+        return 0
+    return math.prod(value.shape) * value.inputs[0].shape[-1]
+
+
+def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
+    """The graph as three, if its work is on samples of a batch and their sums."""
+    state = set(updates.values())
+    free = [x for i, x in enumerate(graph.inputs) if i not in state and x.ndim > 0]
+    if not free or not state:
+        return None
+    B = free[0].shape[0]
+    batched = {x for x in free if x.shape[0] == B}
+    if B < 4:
+        return None
+    proof = Proof(graph, batched, B)
+    in_chunks = sum(work(v) for v in graph.values if proof.states[v] not in (EARLY, LATE))
+    if in_chunks < ENOUGH * sum(map(work, graph.values)) or not in_chunks:
+        return None
+    samples = 2 if B % 2 == 0 and B >= 16 else 1
+    return Splitter(graph, proof, samples).split()
+
+
+class Splitter:
+    """Builds the three graphs."""
+
+    def __init__(self, graph: Graph, proof: Proof, samples: int):
+        self.graph, self.states, self.B = graph, proof.states, proof.B
+        self.samples = samples
+        self.reads: list[tuple[Symbol, bool]] = []
+        self.inputs: list[Symbol] = []
+        self.new: dict[Symbol, Any] = {}
+        self.given: dict[tuple[Symbol, bool], Symbol] = {}
+
+    def split(self) -> Split | None:
+        needed = self.needed_later()
+        sums = [v for v in needed if self.states[v] == SUM]
+        stacked = [v for v in needed if isinstance(self.states[v], int) and v.op is not None]
+        if any(not outermost(v, self.states[v]) for v in stacked):
+            return None
+        for value in self.graph.values:
+            state = self.states[value]
+            if value.op is not None and state not in (EARLY, LATE):
+                self.new[value] = self.rebuilt(value)
+        outputs: list[Symbol] = []
+        for value in sums:
+            total = self.read_as(placeholder(value.spec, f"{value.name or 'sum'}_total"), value)
+            outputs.append(emit(add, (total, self.new[value]), {}, ("", 0)))
+        outputs += [self.new[v] for v in stacked]
+        early = list(
+            dict.fromkeys(x for x, _ in self.reads if self.states[x] == EARLY and x.op is not None)
+        )
+        name = self.graph.name
+        return Split(
+            extract(self.graph.inputs, early, f"{name}_before"),
+            Graph(self.inputs, outputs, f"{name}_chunk"),
+            extract([*self.graph.inputs, *sums, *stacked], self.graph.outputs, name),
+            self.samples, self.B // self.samples, self.reads, sums, stacked, early,
+        )  # fmt: skip
+
+    def needed_later(self) -> list[Symbol]:
+        """The values of chunks that outputs are, or late ops read."""
+        found: dict[Symbol, None] = {}
+        for value in self.graph.values:
+            if self.states[value] == LATE:
+                found |= dict.fromkeys(x for x in value.operands if self.is_of_chunks(x))
+        found |= dict.fromkeys(y for y in self.graph.outputs if self.is_of_chunks(y))
+        return list(found)
+
+    def is_of_chunks(self, value: Symbol) -> bool:
+        return value.op is not None and self.states[value] not in (EARLY, LATE)
+
+    # ---- the graph of a chunk
+
+    def rebuilt(self, value: Symbol) -> Any:
+        """A value with the samples of one chunk alone."""
+        if value.op is item:
+            return output(self.new[value.inputs[0]], value.attrs["index"])
+        state = self.states[value]
+        inputs = tuple(self.operand(x, value) if isinstance(x, Symbol) else x for x in value.inputs)
+        attrs = dict(value.attrs)
+        if "shape" in attrs and isinstance(state, int):
+            attrs["shape"] = self.cut(attrs["shape"], state)
+        op: Op = value.op  # type: ignore[assignment]
+        made = emit(op, inputs, attrs, value.line)
+        made.name = value.name
+        return made
+
+    def operand(self, x: Symbol, user: Symbol) -> Symbol:
+        """What `user` reads: a value of the chunk; a whole one, or the chunk's part of it."""
+        if x in self.new:
+            return self.new[x]
+        d = self.sliced_dim(x, user)
+        if self.states[x] == EARLY and (view := self.view_of_whole(x, user, d)) is not None:
+            return view
+        shape = x.shape if d is None else self.cut(x.shape, d)
+        key = (x, d is not None)
+        if key not in self.given:
+            self.given[key] = self.read_as(
+                placeholder(Spec(shape, x.spec.dtype), x.name), x, key[1]
+            )
+        return self.given[key]
+
+    def view_of_whole(self, x: Symbol, user: Symbol, d: int | None) -> Symbol | None:
+        """A view of a whole value is made within the chunk, which costs nothing."""
+        op: Any = x.op
+        base = source(x)
+        if base is None or op is item or (d is not None and op.name != "expand"):
+            return None
+        attrs = dict(x.attrs)
+        if d is not None:
+            at = d - (x.ndim - base.ndim)
+            if at >= 0 and base.shape[at] != 1:
+                return None
+            attrs["shape"] = self.cut(attrs["shape"], d)
+        return emit(op, (self.operand(base, x),), attrs, x.line)
+
+    def sliced_dim(self, x: Symbol, user: Symbol) -> int | None:
+        """The dim of a whole operand that holds the samples, if it has one."""
+        if isinstance(self.states[x], int):
+            return self.states[x]
+        state = self.states[user]
+        if user.op.c is not None and isinstance(state, int):  # type: ignore[union-attr]
+            at = state - (user.ndim - x.ndim)
+            return at if at >= 0 and x.shape[at] != 1 else None
+        of_loss = user.op.name == "cross_entropy_backward" and x is user.inputs[0]  # type: ignore[union-attr]
+        return 0 if of_loss else None
+
+    def read_as(self, symbol: Symbol, value: Symbol, sliced: bool = False) -> Symbol:
+        self.inputs.append(symbol)
+        self.reads.append((value, sliced))
+        return symbol
+
+    def cut(self, shape: tuple[int, ...], d: int) -> tuple[int, ...]:
+        return tuple(n * self.samples // self.B if i == d else n for i, n in enumerate(shape))
