@@ -375,3 +375,34 @@ def test_pytorch_itself_is_never_loaded(script):
         "print([f for f in files if 'site-packages/torch/' in f])\n"
     )
     assert script(text)().stdout == "[]\n"
+
+
+# torch.compile
+
+COMPILED = """
+import torch, json
+
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+fast = torch.compile(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.linspace(-1, 1, 24).reshape(6, 4)
+for _ in range(3):
+    optimizer.zero_grad()
+    loss = fast(x).pow(2).mean()
+    loss.backward()
+    optimizer.step()
+same = torch.allclose(fast(x), model(x), atol=1e-6)
+
+@torch.compile
+def branches(x):
+    return x if x.sum().item() > 0 else -x
+
+print(json.dumps([bool(same), loss.item() < 1, branches(-torch.ones(2)).tolist()]))
+"""
+
+
+def test_torch_compile_is_jit_and_what_it_cannot_record_runs_eagerly(script):
+    done = script(COMPILED)()
+    assert json.loads(done.stdout) == [True, True, [1.0, 1.0]]
+    assert "branches runs eagerly" in done.stderr

@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "train": NN | {"importers"},
     "drawing": EAGER | {"graph", "scalar"},
     "scalar": set(),
-    "as_torch": NN | {"amp", "distributions", "func", "importers", "linalg", "serialization"},
+    "as_torch": NN
+    | {"engine", "amp", "distributions", "func", "importers", "linalg", "serialization"},
     "cli": NN | {"models", "train", "importers"},
 }
 # Imports within a function that keep `import andon` quick or break a circle of files

@@ -32,12 +32,10 @@ not. A name that is missing raises an error that says so when it is used; it is 
 stand-in.
 
 What is left out on purpose: sparse, quantised and complex tensors (with them `torch.fft`),
-TorchScript, `torch.fx`, distributed training, and devices other than the CPU. `torch.compile` and
-`torch.jit.script` return what they are given. `torch.save` writes tensors in containers, not whole
-modules, and `torch.load` makes nothing else of a file.
-
-What training scripts import for many GPUs and use only there, such as
-`torch.nn.parallel.DistributedDataParallel`, can be imported; to use it is an error that says so.
+TorchScript, `torch.fx`, distributed training, and devices other than the CPU. `torch.compile` is
+`andon.jit`, and what that cannot record runs eagerly; `torch.jit.script` returns what it is given.
+`torch.save` writes tensors in containers, not whole modules, and `torch.load` makes nothing else of
+a file.
 
 (`python tools/torch_names.py` writes this page.)
 """

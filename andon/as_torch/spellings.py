@@ -10,14 +10,15 @@ import numpy as np
 from andon.core.dtype import dtype as dtype_of
 from andon.core.dtype import get_default_dtype
 from andon.core.errors import DTypeError, ShapeError
+from andon.engine.jit import jit
 from andon.ops.decomposition import svd as svd_factors
 from andon.ops.solve import solve_triangular
 from andon.tensor import Tensor, arange, from_numpy, tensor
 
 
-def compile(model: Any = None, **options: Any) -> Any:
-    """The function or module itself: andon runs it as it is."""
-    return model if model is not None else lambda model: model
+def compile(model: Any = None, *, fullgraph: bool = False, **options: Any) -> Any:
+    """`andon.jit`; unless `fullgraph` is asked for, what cannot be recorded runs eagerly."""
+    return jit(model, whole=fullgraph)
 
 
 def is_tensor(obj: Any) -> bool:

@@ -20,6 +20,7 @@ import functools
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -42,10 +43,13 @@ LIMIT = 64  # recordings of one function; more mean that something changes at ev
 
 
 class Jitted:
-    """A function that is recorded for each kind of arguments, and run from its recordings."""
+    """A function that is recorded for each kind of arguments, and run from its recordings.
 
-    def __init__(self, function: Callable):
-        self.function = function
+    Unless it must be `whole`, what cannot be recorded is run as it is from then on, and said once.
+    """
+
+    def __init__(self, function: Callable, whole: bool = True):
+        self.function, self.whole = function, whole
         self.name = getattr(function, "__name__", type(function).__name__)
         self.programs: dict[tuple, list[Program]] = {}
         self.of_tensors: dict[tuple, list[Program]] = {}  # some of them, found sooner
@@ -55,6 +59,17 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if interpreters.recorder is not None:
             return self.function(*args, **kwargs)  # a part of another recording
+        if self.whole:
+            return self.run(*args, **kwargs)
+        try:
+            return self.run(*args, **kwargs)
+        except GraphError as error:
+            warnings.warn(f"{self.name} runs eagerly: {error}", stacklevel=2)
+            self.run = self.function  # type: ignore[method-assign]
+            return self.function(*args, **kwargs)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the recording that holds for these arguments."""
         kinds = [kind_of(x) for x in args if isinstance(x, Tensor)]
         if kwargs or len(kinds) < len(args):
             leaves, structure = flatten((args, kwargs))
@@ -131,8 +146,10 @@ def text(kind: tuple) -> str:
     return described + (", with a gradient" if kind[2:] == (True,) else "")
 
 
-def jit(function: Any = None, **options: Any) -> Any:
+def jit(function: Any = None, *, whole: bool = True) -> Any:
     """Decorator: run `function` (or a Module) as one compiled graph for each kind of arguments.
+
+    With `whole=False`, a function that cannot be recorded runs eagerly, with a warning.
 
     Raises: GraphError, at the user's line, where Python would need the elements of a tensor.
 
@@ -144,18 +161,18 @@ def jit(function: Any = None, **options: Any) -> Any:
     tensor(9.)
     """
     if function is None:
-        return lambda function: jit(function, **options)
-    return jitted_module(function) if is_module(function) else Jitted(function)
+        return lambda function: jit(function, whole=whole)
+    return jitted_module(function, whole) if is_module(function) else Jitted(function, whole)
 
 
 def is_module(x: Any) -> bool:
     return hasattr(x, "forward") and hasattr(x, "named_parameters")
 
 
-def jitted_module(module: Any) -> Any:
+def jitted_module(module: Any, whole: bool) -> Any:
     """A module of the same class, with the same parameters, whose `forward` is jitted."""
     made = copy.copy(module)
-    made.forward = Jitted(MethodType(type(module).forward, made))
+    made.forward = Jitted(MethodType(type(module).forward, made), whole)
     return made
 
 
