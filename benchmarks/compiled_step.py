@@ -75,8 +75,8 @@ def peak_memory(call: str, name: str) -> float:
     """Peak MB beyond the imports of a process that takes three steps."""
     program = (
         "import andon, torch; andon.nn; andon.optim\n"
-        "from benchmarks.compiled_step import SIZES, compiled_step, high_water\n"
-        "from benchmarks.gpt_step import step_of\n"
+        "from benchmarks.compiled_step import SIZES, compiled_step\n"
+        "from benchmarks.gpt_step import high_water, step_of\n"
         f"before = high_water(); step = {call}, *SIZES[{name!r}])\n"
         "for _ in range(3): step()\n"
         "print(high_water() - before)"
