@@ -255,3 +255,20 @@ def test_a_step_that_mixes_its_samples_is_not_split():
     jitted = andon.engine.jit.jit(step)
     losses = [jitted(x).item() for _ in range(3)]
     assert losses[2] < losses[0] and "run_step" not in jitted.c_source(x)
+
+
+def test_what_splits_the_columns_of_a_product_does_not_disturb_its_epilogue():
+    """Heads are cut out of the columns after the bias was added in the product's registers."""
+    graph = andon.parse("""
+    graph(%x: float32[8, 32, 32], %w: float32[32, 96], %b: float32[96]):
+      %h = matmul(%x, %w)
+      %y = add(%h, %b)
+      %r = reshape(%y, shape=(8, 32, 3, 2, 16))
+      %p = permute(%r, dims=(2, 0, 3, 1, 4))
+      %z = mul(%p, 2.0)
+      return %p, %z
+    """)
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(x.shape).astype(np.float32) for x in graph.inputs]
+    for found, expected in zip(Executable(graph)(arrays), graph.run(*arrays), strict=True):
+        np.testing.assert_allclose(found, expected, 1e-5, 1e-5)

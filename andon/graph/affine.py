@@ -14,12 +14,12 @@ Shape = tuple[int, ...]
 
 
 class Axis:
-    """A counter from 0 to size - 1. Once split, it stands for its two parts."""
+    """A counter from 0 to size - 1. Once split, it stands for its two parts; some must not be."""
 
-    __slots__ = ("parts", "size")
+    __slots__ = ("divisible", "parts", "size")
 
     def __init__(self, size: int):
-        self.size = size
+        self.size, self.divisible = size, True
         self.parts: tuple[Axis, Axis] | None = None
 
     def split(self, inner: int) -> None:
@@ -138,7 +138,7 @@ def quotient_and_rest(form: Form, n: int) -> tuple[Form, Form] | None:
     for axis, c in form.terms:
         inner = n // abs(c) if n % c == 0 else 0
         if inner > 1 and axis.size > inner and abs(c) < n:
-            if axis.size % inner:
+            if axis.size % inner or not axis.divisible:
                 return None
             axis.split(inner)
     upper, lower = divmod(form.offset, n)

@@ -85,6 +85,7 @@ class Product(Loop):
         self.node = node
         self.members.append(node)
         self.index[node] = fresh(node.shape)
+        self.last.divisible = False  # vectors lie along it, from one end to the other
         self.found[node] = []
 
     def added_to(self) -> Symbol | None:
