@@ -50,6 +50,7 @@ def train_gpt(
     ] = None,
     seed: Annotated[int, Option(min=0)] = 0,
     every: Annotated[int, Option(min=1, help="steps between checkpoints")] = 200,
+    compile: Annotated[bool, Option(help="run each step as one compiled graph")] = True,
     resume: Annotated[Path | None, Option(help="continue the run in this folder")] = None,
 ) -> None:
     """Train a character GPT on a text, with samples as it learns."""
@@ -63,7 +64,7 @@ def train_gpt(
         data=data, steps=steps, batch_size=batch_size, block_size=block_size, layers=layers,
         heads=heads, width=width, model=model, dropout=dropout, optimizer=optimizer.value,
         learning_rate=learning_rate if learning_rate is not None else RATES[optimizer],
-        seed=seed, every=every,
+        seed=seed, every=every, compile=compile,
     )  # fmt: skip
     start_run(settings, out)
 

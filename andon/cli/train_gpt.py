@@ -59,6 +59,7 @@ class Settings:
     learning_rate: float
     seed: int
     every: int
+    compile: bool = True
     sha256: str = ""  # of the text: a run that goes on must find the same one
 
     def gpt(self, vocab_size: int) -> GPTConfig:
@@ -84,6 +85,7 @@ class Settings:
             final_lr_ratio=0.05,
             seed=self.seed,
             checkpoint_every=self.every,
+            compile=self.compile,
         )
 
 

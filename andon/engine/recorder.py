@@ -147,10 +147,14 @@ class Recorder:
                 self.guard(lambda: tensor._grad is None, "whether a tensor has a gradient")
 
     def meet_module(self, module: Any) -> None:
-        """What a module does depends on whether it is in training."""
-        if module not in self.modules:
-            self.modules.add(module)
-            self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
+        """What a module does depends on whether it is in training, and on which tensors it has."""
+        if module in self.modules:
+            return
+        self.modules.add(module)
+        own = module._parameters, module._buffers
+        name = type(module).__name__
+        self.guard(lambda: module.training, f"the training mode of {name}")
+        self.guard(lambda: [id(x) for part in own for x in part.values()], f"a tensor of {name}")
 
     # What Python does
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArgumentError, ShapeError
-from .optimizer import Group, Optimizer, check_range, gradient_of, in_force, rate
+from .optimizer import Group, Optimizer, check_range, gradient_of, rate
 
 
 class Muon(Optimizer):
@@ -62,7 +62,7 @@ class Muon(Optimizer):
 
     def update_group(self, group: Group) -> None:
         """A matrix at a time, since orthogonalising needs the whole of it."""
-        group = in_force(group)
+        group = self.in_force(group)
         for p in group["params"]:
             if p.grad is not None:
                 g, buffer = gradient_of(p), self.buffer(p, group)

@@ -46,6 +46,7 @@ class Optimizer:
         self.defaults = defaults if switches is None else {**defaults, **SWITCHES, **switches}
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        self.loaded = 0  # how often the state was exchanged for another
         self._step_pre_hooks: list[Callable] = []
         self._step_post_hooks: list[Callable] = []
         given = list(params)
@@ -100,7 +101,7 @@ class Optimizer:
 
     def update_group(self, group: Group) -> None:
         """Update the parameters of a group, those of one dtype and age together."""
-        group = in_force(group)
+        group = self.in_force(group)
         names = self.slots(group)
         batches: dict[tuple, list] = {}
         times: Counter = Counter()  # a parameter that is given twice is updated twice
@@ -126,6 +127,16 @@ class Optimizer:
             for name, tensor in state.items():
                 if isinstance(tensor, Tensor):
                     interpreters.recorder.label(tensor, name, p)
+
+    def in_force(self, group: Group) -> Group:
+        """The group as a step reads it. In a recorded program its rate may change between calls."""
+        recorder = interpreters.recorder
+        if recorder is None:
+            return group
+        fixed = [name for name in group if name not in ("lr", "params")]
+        recorder.guard(lambda: [group[name] for name in fixed], "an optimizer's hyperparameters")
+        recorder.guard(lambda: self.loaded, "an optimizer's state")
+        return {**group, "lr": recorder.number(lambda: float(group["lr"]), "lr")}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -196,6 +207,7 @@ class Optimizer:
         for group, new in zip(self.param_groups, groups, strict=True):
             group.update(new)
         self.state = defaultdict(dict, state)
+        self.loaded += 1
 
     def check_state(self, group: Group, state: dict[Tensor, dict[str, Any]]) -> None:
         """Raise unless what is kept of each parameter is there and of its shape."""
@@ -239,16 +251,6 @@ def gradient_of(p: Tensor) -> np.ndarray:
     if g.array.shape != p.array.shape:
         raise ShapeError(f"step: the gradient does not fit: {g.spec} for {p.spec}")
     return g.elements()
-
-
-def in_force(group: Group) -> Group:
-    """The group as a step reads it. In a recorded program its rate may change between calls."""
-    recorder = interpreters.recorder
-    if recorder is None:
-        return group
-    fixed = [name for name in group if name not in ("lr", "params")]
-    recorder.guard(lambda: [group[name] for name in fixed], "an optimizer's hyperparameters")
-    return {**group, "lr": recorder.number(lambda: float(group["lr"]), "lr")}
 
 
 def number(array: Any) -> Any:

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..core.errors import FileFormatError, ShapeError, StateError
 from ..data import DataLoader
+from ..engine.jit import jit
 from ..nn.utils import clip_grad_norm_
 from ..optim import AdamW, Combined, Optimizer
 from ..tensor.generator import Generator, default_generator
@@ -34,7 +35,7 @@ EVENTS = ("on_run_start", "on_batch_start", "on_batch_end", "on_checkpoint", "on
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train.
+    """How to train. With `compile`, a step is recorded and compiled if it can be.
 
     A step takes `accumulate` batches of `batch_size` examples. The learning rate rises over
     `warmup_steps`, then falls along a cosine to `final_lr_ratio` of itself at `max_steps`.
@@ -52,6 +53,7 @@ class TrainConfig:
     num_workers: int = 0
     seed: int = 0
     checkpoint_every: int | None = None
+    compile: bool = True
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "accumulate", "checkpoint_every"):
@@ -110,6 +112,7 @@ class Trainer:
         self.loss = self.grad_norm = math.nan
         self.seconds = 0.0  # of training, those before a resume included
         self.stopping = False
+        self.whole_step = jit(self.update, whole=False) if self.config.compile else self.update
 
     def default_optimizer(self) -> Optimizer | Combined:
         """The model's own choice, or AdamW on everything."""
@@ -184,10 +187,10 @@ class Trainer:
         self.trigger_callbacks("on_batch_start")
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate(self.step) * group.get("lr_scale", 1.0)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss = math.fsum(self.forward_backward(next(batches)) for _ in self.micro_steps())
-        self.grad_norm = self.clip()
-        self.optimizer.step()
+        several = [next(batches) for _ in range(self.config.accumulate)]
+        losses, norm = self.whole_step(several, self.config.grad_norm_clip)
+        self.loss = math.fsum(loss.item() for loss in losses)
+        self.grad_norm = math.nan if norm is None else norm.item()
         self.step += 1
         self.seconds += time.perf_counter() - started
         self.log.write(step=self.step, loss=self.loss, grad_norm=self.grad_norm,
@@ -197,21 +200,23 @@ class Trainer:
         if self.folder and every and self.step % every == 0:
             self.save()
 
-    def micro_steps(self) -> range:
-        return range(self.config.accumulate)
+    def update(self, batches: list, limit: float | None) -> tuple[list, Any]:
+        """Gradients of the batches, clipping to the norm `limit`, a step of the optimizer.
 
-    def forward_backward(self, batch: Any) -> float:
-        """Add the gradients of one batch; its share of the step's loss."""
+        Gives each batch's share of the loss, and the norm of the gradients if they are clipped.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = [self.forward_backward(batch, len(batches)) for batch in batches]
+        norm = None if limit is None else clip_grad_norm_(self.model.parameters(), limit)
+        self.optimizer.step()
+        return losses, norm
+
+    def forward_backward(self, batch: Any, count: int) -> Any:
+        """Add the gradients of one batch of `count`; its share of the step's loss."""
         _, loss = self.model(*batch)
-        loss = loss / self.config.accumulate if self.config.accumulate > 1 else loss
+        loss = loss / count if count > 1 else loss
         loss.backward()
-        return loss.item()
-
-    def clip(self) -> float:
-        limit = self.config.grad_norm_clip
-        if limit is None:
-            return math.nan
-        return float(clip_grad_norm_(self.model.parameters(), limit))
+        return loss.detach()
 
     def save(self) -> Path:
         """Write a checkpoint of this moment into the folder."""
