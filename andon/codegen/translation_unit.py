@@ -382,7 +382,7 @@ def entry(segments: list[Segment]) -> str:
 def entry_of(body: str) -> str:
     return (
         "/* Runs one segment; gives 0, or what went wrong. */\n"
-        '__attribute__((visibility("default")))\n'
+        '__attribute__((visibility("default"))) '
         "int run(long segment, char *arena, char **given, long threads)\n"
         "{\n    call c = {arena, given, 0, 0, threads};\n    (void)segment;\n"
         f"    {body};\n    return c.error;\n}}\n"
