@@ -91,11 +91,11 @@ class ChunkedStep:
         if chunk.plan.updates or chunk.plan.copies or after.plan.updates:
             return None
         segments = [w.segment(i, checks=False) for i, w in enumerate(self.parts)]
-        texts = self.functions.file(self.split.before, self.split.chunk, self.split.after)
-        texts += [segment.text() for segment in segments]
-        source = "\n".join([*texts, self.step(), entry_of("parallel_team(run_step, &c)")])
-        found = Unit(self.graph, after.grouping, self.kernels(), self.plan(), source, [0])
-        found.per_thread = self.per_thread
+        texts = [segment.text() for segment in segments]
+        rest = [*texts, self.step(), entry_of("parallel_team(run_step, &c)")]
+        found = Unit(self.graph, after.grouping, self.kernels(), self.plan(), [0], self.per_thread)
+        graphs = self.split.before, self.split.chunk, self.split.after
+        found.write(self.functions, rest, *graphs)
         return found
 
     def kernels(self) -> list:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..core.op import item
 from ..graph.batch import split_batch
@@ -34,7 +35,7 @@ PRELUDE = (
 class Unit:
     """A graph as C.
 
-    source      the file
+    source      the file: `functions`, and the `rest`, which calls them
     steps       what runs in turn: the number of a segment, or a kernel that is a reference's call
     per_thread  bytes of the arena that each thread has, after those of the plan
     """
@@ -43,9 +44,16 @@ class Unit:
     grouping: Grouping
     kernels: list[Kernel]
     plan: Plan
-    source: str = ""
     steps: list[int | Call] = field(default_factory=list)
     per_thread: int = 0
+    source: str = ""
+    functions: Functions | None = None
+    rest: str = ""
+
+    def write(self, functions: Functions, rest: list[str], *graphs: Graph) -> None:
+        """Put the file together: its functions, and the segments that call them."""
+        self.functions, self.rest = functions, "\n".join(rest)
+        self.source = "\n".join([*functions.file(*graphs), self.rest])
 
     @property
     def constants(self) -> list[Symbol]:
@@ -122,12 +130,9 @@ class Writer:
             segments[-1].copy_updates()
         else:
             self.plan.updates += self.plan.copies
-        source = self.file(segments)
-        return Unit(self.graph, self.grouping, self.kernels, self.plan, source, steps)
-
-    def file(self, segments: list[Segment]) -> str:
-        parts = [*self.functions.file(self.graph), *(segment.text() for segment in segments)]
-        return "\n".join([*parts, entry(segments)])
+        unit = Unit(self.graph, self.grouping, self.kernels, self.plan, steps)
+        unit.write(self.functions, [*(s.text() for s in segments), entry(segments)], self.graph)
+        return unit
 
     # ---- functions
 
@@ -160,12 +165,21 @@ class Writer:
         return f"({kind if written else 'const ' + kind}){address(place)}"
 
 
+class Written(NamedTuple):
+    """A function as it stands in a file; `heavy`: compilers take their time for it."""
+
+    title: str
+    parameters: str
+    text: str
+    heavy: bool
+
+
 class Functions:
     """The functions of a file, each text once."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}  # by text
-        self.texts: list[str] = []
+        self.written: list[Written] = []
         self.headers: set[str] = set()
 
     def name(self, function: Function, names: list[str], comment: Callable[[], str]) -> str:
@@ -181,15 +195,19 @@ class Functions:
                 named(text, names).replace(NAME, title) for text in (function.before, function.body)
             )
             self.headers |= set(function.headers)
-            self.texts.append(f"{comment()}\n{before}NOINLINE void {title}{body}\n")
+            text = f"{comment()}\n{before}NOINLINE void {title}{body}\n"
+            heavy = bool({"matmul.h", "attention.h"} & set(function.headers))
+            self.written.append(Written(title, body[: body.index("\n")], text, heavy))
         return self.names[key]
 
     def file(self, *graphs: Graph) -> list[str]:
         """What stands before the segments: the graphs, the headers, the functions."""
         text = "\n".join(str(graph) for graph in graphs).replace("*/", "* /")
         lines = "\n".join(f" * {line}" for line in text.splitlines())
-        more = "".join(f'#include "{header}"\n' for header in sorted(self.headers))
-        return [f"/*\n{lines}\n */", PRELUDE + more, CALL, *self.texts]
+        return [f"/*\n{lines}\n */", self.includes(), CALL, *(f.text for f in self.written)]
+
+    def includes(self) -> str:
+        return PRELUDE + "".join(f'#include "{header}"\n' for header in sorted(self.headers))
 
 
 class Known(dict):
@@ -382,7 +400,7 @@ def entry(segments: list[Segment]) -> str:
 def entry_of(body: str) -> str:
     return (
         "/* Runs one segment; gives 0, or what went wrong. */\n"
-        '__attribute__((visibility("default")))\n'
+        '__attribute__((visibility("default"))) '
         "int run(long segment, char *arena, char **given, long threads)\n"
         "{\n    call c = {arena, given, 0, 0, threads};\n    (void)segment;\n"
         f"    {body};\n    return c.error;\n}}\n"

@@ -14,10 +14,12 @@ import ctypes
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from ..codegen.halves import halves
 from ..codegen.translation_unit import Unit, translate
 from ..devices import compiler, threads
 from ..devices.headers import expanded
@@ -39,7 +41,7 @@ class Executable:
         if not is_empty(graph) and have_compiler():
             self.unit = translate(lower(graph), self.updates)
             if any(isinstance(step, int) for step in self.unit.steps):
-                self.library = loaded(self.unit.source)
+                self.library = loaded(self.unit)
 
     @property
     def c_source(self) -> str:
@@ -89,13 +91,27 @@ def is_empty(graph: Graph) -> bool:
     return any(0 in shape for shape in shapes)
 
 
-def loaded(source: str) -> ctypes.CDLL:
-    """The library of a C file, its function declared."""
-    library = compiler.load(expanded(source), flags=("-fwrapv",))
+def loaded(unit: Unit) -> ctypes.CDLL:
+    """The library of a unit, its function declared; of a large one, made by two compilers."""
+    pair = halves(unit)
+    if pair is None:
+        library = load(unit.source)
+    else:
+        with ThreadPoolExecutor(1) as other:
+            apart = other.submit(load, pair[1])
+            library = load(pair[0])
+        table = apart.result().functions_apart
+        table.restype = ctypes.c_void_p
+        library.bind.argtypes = [ctypes.c_void_p]
+        library.bind(table())
     library.run.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long]
     library.run.restype = ctypes.c_int
     threads.attach(library)
     return library
+
+
+def load(source: str) -> ctypes.CDLL:
+    return compiler.load(expanded(source), flags=("-fwrapv",))
 
 
 WARNED: list[bool] = []

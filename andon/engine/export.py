@@ -206,6 +206,7 @@ static const struct {{
 }};
 #define MODEL {name}_model
 #define ARENA_BYTES {unit.plan.size}
+#define THREAD_BYTES {unit.per_thread}
 #define GIVEN {max(given, 1)}
 #define WEIGHTS_ID "{identity(model)}"
 #include "exported_model.h"
@@ -235,7 +236,8 @@ def call(model: Exported) -> str:
             handed.append(f"memcpy({part.name}, model->given[{at}], {size_of(part.symbol)});")
     lines += scratch_outputs(model)
     for step in unit.steps:
-        lines.append(f"if (run_segment({step}, model->arena, model->given) != 0) return 1;")
+        given = f"{step}, model->arena, model->given, model->threads"
+        lines.append(f"if (run_segment({given}) != 0) return 1;")
     return "\n".join(f"    {line}" for line in [*lines, *updates(unit), *handed, "return 0;"])
 
 

@@ -1,7 +1,7 @@
 /* What an exported graph is besides its kernels: state in a weights file, and a call.
  *
- * The file that includes this defines `state[]`, `ARENA_BYTES`, `GIVEN` and `WEIGHTS_ID` first, and
- * `run` and `segments`. A weights file is the id, then the elements of each state in turn, each at
+ * The file that includes this defines `state[]`, `ARENA_BYTES`, `THREAD_BYTES`, `GIVEN` and
+ * `WEIGHTS_ID` first, and `run` and `segments`. A weights file is the id, then the elements of each state in turn, each at
  * a multiple of 64 bytes. */
 #ifndef ANDON_EXPORTED_MODEL_H
 #define ANDON_EXPORTED_MODEL_H
@@ -13,6 +13,7 @@
 
 struct MODEL {
     char *arena;          /* where values live that are between the inputs and the outputs */
+    long threads;         /* how many the arena has room for */
     char *weights;        /* all state, as it is in the file after its first 64 bytes */
     char *given[GIVEN];   /* inputs, outputs, constants */
 };
@@ -53,7 +54,8 @@ static struct MODEL *open_model(const char *path)
 {
     struct MODEL *m = calloc(1, sizeof *m);
     if (m == NULL) return NULL;
-    m->arena = aligned_alloc(64, aligned(ARENA_BYTES + 64));
+    m->threads = THREAD_BYTES ? count_pool_threads() : 1;
+    m->arena = aligned_alloc(64, aligned(ARENA_BYTES + m->threads * THREAD_BYTES + 64));
     m->weights = aligned_alloc(64, weights_bytes() + 64);
     if (m->arena == NULL || m->weights == NULL || read_weights(m, path) != 0) {
         free_model(m);
