@@ -17,6 +17,7 @@ import andon
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+C_BLOCK = re.compile(r"^```c\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 MODULES = [
     module.name
@@ -35,6 +36,8 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch, capsys):
         line = text.count("\n", 0, match.start()) + 1
         source = "\n" * line + match.group(1)
         exec(compile(source, str(page), "exec"), names)
+    for shown in C_BLOCK.findall(text):
+        assert shown.strip() in names["unit"].source  # the C that is shown is what is emitted
 
 
 @pytest.mark.parametrize("name", MODULES)
