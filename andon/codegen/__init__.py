@@ -1,10 +1,17 @@
-"""C text of graphs: kernels that are loops, kernels of ops, and the program that calls them.
+"""C text of graphs: kernels that are loops, kernels of ops, and the file that calls them.
 
-scalar     an op at one point, as C
-vector     the same for as many floats as a register holds
-loops      a fused loop as a function of a range of its rows
-library    ops whose kernels are written by hand: how each is called
-program    the whole file
+scalar            an op at one point, as C
+vector            the same for as many elements as a register holds
+nest              the axes of a fused loop, what it loads and stores, its sweeps
+loops             a fused loop as a function of a range of its rows
+product           products of matrices, with what follows in their registers
+library           ops whose kernels are written by hand: how each is called
+draws             random draws
+along_a_dim       argmax, running sums, borders, triangles
+indexed           reading and adding at places that data says
+translation_unit  the whole file, and the schedule per op
+chunked_step      the batch-parallel schedule
+halves            a large file as two, for two compilers
 """
 
-from . import draws, library  # fill the table of ops with kernels
+from . import along_a_dim, draws, indexed, library  # fill the table of ops with kernels

@@ -112,6 +112,14 @@ SCALAR uint16_t float16_bits(float x)
     return bits;
 }
 
+/* An index from 0 to n - 1; 0 and an error beyond. */
+SCALAR int64_t index_of(int64_t i, int64_t n, int *error)
+{
+    if ((uint64_t)i < (uint64_t)n) return i;
+    *error = OUT_OF_RANGE;
+    return 0;
+}
+
 /* An index from -n to n - 1 counted from the front; 0 and an error beyond. */
 SCALAR int64_t index_within(int64_t i, int64_t n, int *error)
 {
