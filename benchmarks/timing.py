@@ -39,10 +39,21 @@ def alternate(
     repeats: int = 1,
     target: float | None = None,
     floor: str = "",
+    between: int = 0,
 ) -> Result:
-    """Time both sides `rounds` times in turn, after a warm-up of each."""
+    """Time both sides `rounds` times in turn, after a warm-up of each.
+
+    `between` calls after each change of sides are not timed: the other side's threads still wait
+    for work, on the processors that this side's need.
+    """
     ours(), theirs()
-    pairs = [(seconds(ours, repeats), seconds(theirs, repeats)) for _ in range(rounds)]
+    pairs = []
+    for _ in range(rounds):
+        pair = []
+        for side in (ours, theirs):
+            seconds(side, between) if between else None
+            pair.append(seconds(side, repeats))
+        pairs.append(tuple(pair))
     return Result(
         name,
         statistics.median(a for a, _ in pairs),

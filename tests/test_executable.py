@@ -192,7 +192,7 @@ def test_ops_without_a_kernel_are_called_between_segments():
     np.testing.assert_allclose(run([x])[0], f.run(x)[0], rtol=1e-5)
 
 
-def training_step(width=24, samples=16):
+def training_step(width=24, samples=32):
     """A step of a small network, and the state that it updates."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((samples, 10, width)).astype(np.float32)

@@ -5,7 +5,10 @@ vector            the same for as many elements as a register holds
 nest              the axes of a fused loop, what it loads and stores, its sweeps
 loops             a fused loop as a function of a range of its rows
 product           products of matrices, with what follows in their registers
+transposition     copies that are transposes
 library           ops whose kernels are written by hand: how each is called
+convolution       convolution, pooling, batch norm
+placement         values in zeros
 draws             random draws
 along_a_dim       argmax, running sums, borders, triangles
 indexed           reading and adding at places that data says
@@ -14,4 +17,5 @@ chunked_step      the batch-parallel schedule
 halves            a large file as two, for two compilers
 """
 
-from . import along_a_dim, draws, indexed, library  # fill the table of ops with kernels
+# These fill the table of ops with kernels.
+from . import along_a_dim, convolution, draws, indexed, library, placement

@@ -70,13 +70,12 @@ class CallText:
         return all(name_of(v.dtype) == "float32" for v in values if isinstance(v, Symbol))
 
     def pointer(self, value: Symbol | None, written: bool = False) -> str:
-        """The address of a value's first element, as C: a parameter and an offset."""
+        """The address of a value's first element, as C: a parameter."""
         if value is None:
             return "NULL"
         self.buffers[value] = self.buffers.get(value, False) or written
         number = next(n for n, each in enumerate(self.buffers) if each is value)
-        offset = self.lies(value).offset
-        return f"\x01{number}\x02_at" + (f" + {offset}" if offset else "")
+        return f"\x01{number}\x02_at"
 
     def function(self, lines: list[str], rows: int, **options: Any) -> Function:
         """A function of the lines; what they point to are its parameters."""
@@ -94,6 +93,7 @@ class CallText:
             body=f"({text})\n{{\n{body}\n}}",
             buffers=list(self.buffers),
             named=list(self.buffers),
+            offsets=[self.lies(value).offset for value in self.buffers],
             rows=rows,
             **options,
         )

@@ -15,7 +15,7 @@ from ..graph.fuse import Grouping, Loop, size
 from ..graph.ir import Symbol
 from .nest import CHUNKS, Access, Nest
 from .scalar import C_TYPES, STORED, expression, literal, name_of
-from .vector import LANES, MASK, TEXTS, by_lane, vector_expression
+from .vector import COSTLY, LANES, MASK, TEXTS, by_lane, vector_expression
 
 NAME = "\x03"  # of a function, in its own text
 TOKEN = re.compile("\x01(\\d+)\x02")
@@ -28,6 +28,8 @@ class Function:
     body      the function after its name; its parameters and variables are tokens
     buffers   the values whose memory it is given, in the order of its parameters
     named     the values that the tokens stand for
+    offsets   where in each buffer the pointer starts: not in the text, so that steps of a loop that
+              lie in one buffer are one function
     rows      how many there are of what it is given a range of, and `unit`, of which ranges are
               multiples
     work      an estimate of the elements that a row takes
@@ -51,6 +53,7 @@ class Function:
     scratch: int = 0
     headers: tuple[str, ...] = ()
     before: str = ""
+    offsets: list[int] = field(default_factory=list)
 
 
 def functions_of(loop: Loop, stored: list[Symbol], grouping: Grouping) -> list[Function]:
@@ -59,6 +62,11 @@ def functions_of(loop: Loop, stored: list[Symbol], grouping: Grouping) -> list[F
     if not loop.is_whole:
         return [LoopText(nest).function()]
     return [WholeText(nest).function(), TotalText(nest).function()]
+
+
+def cost(member: Symbol) -> int:
+    """About how long a member takes per element, an addition being 1."""
+    return 10 if member.op.name in COSTLY else 1  # type: ignore[union-attr]
 
 
 class LoopText:
@@ -80,14 +88,16 @@ class LoopText:
         title = "_".join(dict.fromkeys(m.op.name for m in self.titled()))  # type: ignore[union-attr]
         nest = self.nest
         work = size(nest.inner) * (nest.fast.size if nest.columns and nest.range_axes else 1)  # type: ignore[union-attr]
+        point = max(1, sum(cost(m) for m in self.loop.members) // 4)
         return Function(
             title=f"{title[:48].rstrip('_')}_loop",
             body=f"({self.parameters()})\n{{\n" + "\n".join(self.lines) + "\n}",
             buffers=list(self.buffers),
             named=list(self.tokens),
+            offsets=[self.start(value) for value in self.buffers],
             rows=nest.rows,
             unit=64 if nest.counts_elements else 1,
-            work=max(1, 1 if nest.counts_elements and not nest.columns else work),
+            work=point * max(1, 1 if nest.counts_elements and not nest.columns else work),
         )
 
     def titled(self) -> list[Symbol]:
@@ -124,6 +134,11 @@ class LoopText:
     def buffer(self, value: Symbol, written: bool = False) -> str:
         self.buffers[value] = self.buffers.get(value, False) or written
         return self.at(value)
+
+    def start(self, value: Symbol) -> int:
+        """The first element of a buffer that the loop is given."""
+        accesses = [*self.nest.loads.values(), *self.nest.stores.values()]
+        return min((x.offset for x in accesses if x.value is value), default=0)
 
     # ---- rows
 
@@ -408,14 +423,15 @@ class LoopText:
             stride = access.stride(axis)
             if stride:
                 terms.append(variable if stride == 1 else f"{stride} * {variable}")
-        if access.offset or not terms:
-            terms.append(str(access.offset))
+        offset = access.offset - self.start(access.value)
+        if offset or not terms:
+            terms.append(str(offset))
         return " + ".join(terms).replace("+ -", "- ")
 
     def load(self, base: Symbol, i: int, part: str) -> str:
         """Load an element, or a vector, into a variable and give its name."""
         access = self.nest.loads[base, i]
-        name = self.name(base) + (f"_{i + 1}" if i else "")
+        name = self.name(base) + (f"_read_{i + 1}" if i else "")
         pointer, index = self.buffer(base), self.index(access)
         dtype, V = name_of(base.dtype), self.nest.vector
         stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0  # type: ignore[arg-type]

@@ -61,7 +61,8 @@ class ProductText(LoopText):
         self.in_place = in_place
         self.product, self.grouping, self.stored = loop, grouping, stored
         self.nest.vector = "vf"
-        self.out = loop.node if loop.node in set(stored) else stored[-1]
+        floats = [m for m in stored if m.dtype.name == "float32"]
+        self.out = loop.node if loop.node in set(stored) else floats[-1]
 
     def function(self) -> Function:
         epilogue = self.epilogue()
@@ -86,6 +87,7 @@ class ProductText(LoopText):
             before=epilogue and self.structure(in_context) + epilogue,
             buffers=list(self.buffers),
             named=list(self.tokens),
+            offsets=[self.start(value) for value in self.buffers],
             rows=1,
             work=math.prod(self.product.node.shape) * a.shape[-1],
             by_parts=True,
@@ -95,9 +97,9 @@ class ProductText(LoopText):
     def shape(self, a: Symbol, b: Symbol) -> list[str]:
         values = (a, b, self.out)
         found = [matrix(self.lies(x), x.shape) for x in values[:2]]
-        (step, _), columns = self.lies(self.out).strides[-2:], self.out.shape[-1]
-        found.append(Matrix(step or columns, False))
-        y = self.product.node
+        y, rows = self.product.node, [axis for axis in self.nest.outer if axis.size > 1]
+        step = self.nest.stores[self.out].stride(rows[-1]) if rows else y.shape[-1]
+        found.append(Matrix(step, False))
         sizes = math.prod(y.shape[:-1]), y.shape[-1], a.shape[-1]
         return setup(sizes, [m for m in found if m], "f32", self.in_place)
 
@@ -108,8 +110,13 @@ class ProductText(LoopText):
 
     def first(self, value: Symbol, written: bool = False) -> str:
         """The address of a value's first element."""
-        offset = self.lies(value).offset
+        offset = self.lies(value).offset - self.start(value)
         return self.buffer(value, written) + (f" + {offset}" if offset else "")
+
+    def start(self, value: Symbol) -> int:
+        accesses = [*self.nest.loads.values(), *self.nest.stores.values()]
+        known = any(x.value is value for x in accesses)
+        return super().start(value) if known else self.lies(value).offset
 
     # ---- the epilogue
 

@@ -24,6 +24,7 @@ from .loops import NAME, Function, functions_of, named
 from .nest import CHUNKS
 from .product import product_functions
 from .scalar import MATHEMATICAL, STORED, can_compute, name_of
+from .transposition import transposition
 
 SMALL = 1 << 14  # elements of work that are not worth a second thread
 PRELUDE = (
@@ -100,7 +101,9 @@ class Writer:
             in_place = self.planner.adds_in_place(kernel)
             return product_functions(kernel, self.planner.stored(kernel), self.grouping, in_place)
         if isinstance(kernel, Loop):
-            return functions_of(kernel, self.planner.stored(kernel), self.grouping)
+            stored = self.planner.stored(kernel)
+            found = transposition(kernel, stored, self.grouping)
+            return found or functions_of(kernel, stored, self.grouping)
         return call_of(kernel, self.grouping)
 
     def segment(self, number: int, checks: bool = True) -> Segment:
@@ -157,12 +160,15 @@ class Writer:
 
     # ---- memory
 
-    def pointer(self, value: Symbol, written: bool) -> str:
-        """A value's address, as C."""
+    def pointer(self, value: Symbol, offset: int, written: bool) -> str:
+        """The address of one of the elements where a value's memory is, as C."""
         memory = self.grouping.memory(value)
         kind = STORED[name_of(value.dtype)] + " *"
         place = self.plan.places[memory]
-        return f"({kind if written else 'const ' + kind}){address(place)}"
+        if place.in_arena:
+            place, offset = Place(True, place.at + offset * value.dtype.itemsize), 0
+        start = f" + {offset}" if offset else ""
+        return f"({kind if written else 'const ' + kind}){address(place)}{start}"
 
 
 class Written(NamedTuple):
@@ -319,7 +325,8 @@ class Segment:
         writer = self.writer
         kernel = writer.kernels[k]
         made = set(results(kernel))
-        arguments = [writer.pointer(v, v in made) for v in function.buffers]
+        starts = zip(function.buffers, function.offsets, strict=True)
+        arguments = [writer.pointer(v, offset, v in made) for v, offset in starts]
         if k in writer.plan.scratch:
             at = writer.plan.scratch[k]
             for kind in function.partials:
@@ -345,7 +352,7 @@ class Segment:
         if writer.plan.copies:
             self.barrier()
         for target, value in writer.plan.copies:
-            source = writer.pointer(value, False)
+            source = writer.pointer(value, 0, False)
             size = size_in_bytes(value)
             self.lines.append(f"if (part == 0) memcpy(given[{target}], {source}, {size});")
 

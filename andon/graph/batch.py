@@ -21,6 +21,7 @@ from typing import Any
 from ..core.op import Op, item
 from ..core.spec import Spec
 from ..ops.arithmetic import add
+from .algebra import made_by
 from .ir import Graph, Symbol, placeholder
 from .record import emit, output
 from .rewrite import extract
@@ -31,6 +32,8 @@ State = int | str  # the dim that samples lie along; or EARLY, LATE, SUM
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
 ENOUGH = 0.9  # of the multiplications must be within the chunks
+ROWS = 64  # of a product in a chunk: fewer do not pay for reading its weights
+FEWEST = 4  # chunks that are shared among threads
 
 
 @dataclass
@@ -215,6 +218,26 @@ def embedding_backward(value: Symbol, states: list) -> State | None:
     return SUM if both else None
 
 
+@rule("conv", "conv_input_grad")
+def conv(value: Symbol, states: list) -> State | None:
+    return 0 if states == [0, EARLY] else None
+
+
+@rule("conv_weight_grad")
+def conv_weight_grad(value: Symbol, states: list) -> State | None:
+    return SUM if states == [0, 0] and value.dtype.name == "float32" else None
+
+
+@rule("sum_pool", "spread_windows", "unpool")
+def pool(value: Symbol, states: list) -> State | None:
+    return 0 if set(states) == {0} else None
+
+
+@rule("max_pool")
+def max_pool(value: Symbol, states: list) -> list | None:
+    return [0, 0] if states == [0] else None
+
+
 # ---- the proof
 
 
@@ -275,9 +298,14 @@ def outermost(value: Symbol, d: int) -> bool:
 
 def work(value: Symbol) -> int:
     """The multiplications of a value, for those ops that matter."""
-    if value.op is None or value.op.name != "matmul":
+    name = value.op.name if value.op is not None else ""
+    if name == "matmul":
+        return math.prod(value.shape) * value.inputs[0].shape[-1]
+    if not name.startswith("conv"):
         return 0
-    return math.prod(value.shape) * value.inputs[0].shape[-1]
+    a, b = value.operands
+    y, w = {"conv": (value, b), "conv_input_grad": (a, b), "conv_weight_grad": (b, value)}[name]
+    return math.prod(y.shape) * math.prod(w.shape[1:])
 
 
 def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
@@ -294,8 +322,22 @@ def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
     in_chunks = sum(work(v) for v in graph.values if proof.states[v] not in (EARLY, LATE))
     if in_chunks < ENOUGH * sum(map(work, graph.values)) or not in_chunks:
         return None
-    samples = 2 if B % 2 == 0 and B >= 16 else 1
-    return Splitter(graph, proof, samples).split()
+    samples = samples_of_chunk(graph, proof)
+    return Splitter(graph, proof, samples).split() if B // samples >= FEWEST else None
+
+
+def samples_of_chunk(graph: Graph, proof: Proof) -> int:
+    """As many as give the largest product enough rows: a chunk reads all weights anew."""
+    B, samples = proof.B, 2 if proof.B % 2 == 0 and proof.B >= 16 else 1
+    of_rows = [v for v in graph.values if isinstance(proof.states[v], int) and work(v)]
+    largest = max(of_rows, key=work, default=None)
+    rows = ROWS
+    if largest is not None:  # of a convolution, the positions
+        of_matrix = made_by(largest, "matmul")
+        rows = math.prod(largest.shape[:-1]) // B if of_matrix else math.prod(largest.shape[2:])
+    while samples * rows < ROWS and B % (2 * samples) == 0:
+        samples *= 2
+    return samples
 
 
 class Splitter:

@@ -28,6 +28,10 @@ from .record import output
 from .views import index_in_source, of_expand, origin, source
 
 REDUCTIONS = ("sum", "sum_to", "mean", "prod", "amax", "amin", "any", "all")
+PACKED = (  # ops whose kernels read operands in row-major order
+    "conv", "conv_input_grad", "conv_weight_grad", "max_pool", "unpool", "sum_pool",
+    "spread_windows", "batch_norm", "batch_norm_backward",
+)  # fmt: skip
 MOST = 48  # members of a loop: more would not stay in registers
 WHOLE = 1 << 14  # elements from which on a reduction of everything is cut among threads
 
@@ -312,12 +316,52 @@ class Grouping:
         _, H, T, D = x.shape
         self.homes[x] = Strided(x, 0, (T * H * D, D, H * D, 1))
 
+    # ---- operands of calls
+
+    def settle_operands(self) -> None:
+        """Copy views that the kernel which reads them cannot read as they lie."""
+        for value in self.graph.values:
+            for x in value.operands if value.op is not None else ():
+                if self.source(x) is not None and not self.suits(value, x):
+                    self.copies.add(x)
+
+    def suits(self, value: Symbol, x: Symbol) -> bool:
+        """Whether an operand lies as the op wants it: by rows, or, of a matrix, also by columns."""
+        name = value.op.name  # type: ignore[union-attr]
+        if name not in PACKED and (name != "matmul" or x.ndim < 2):
+            return True
+        if name == "matmul" and (self.is_shared(value, x) or self.is_scattered(value, x)):
+            return False
+        lies = self.strided(x)
+        pairs = [] if lies is None else list(zip(lies.strides, x.shape, strict=True))
+        if name == "matmul":
+            return any(step == 1 or n == 1 for step, n in pairs[-2:])
+        steps = zip(pairs, row_major(x.shape), strict=False)
+        return bool(pairs) and all(n == 1 or a == b for (a, n), b in steps)
+
+    def is_shared(self, product: Symbol, x: Symbol) -> bool:
+        """Whether a transposed matrix is what several products multiply by: it is copied once."""
+        users = self.users.get(x, [])
+        if x.op.name != "permute" or x is not product.inputs[1]:  # type: ignore[union-attr]
+            return False
+        lies = self.strided(x)
+        transposed = lies is not None and lies.strides[-1] != 1
+        return transposed and sum(user.op is product.op for user in users) > 2
+
+    def is_scattered(self, product: Symbol, x: Symbol) -> bool:
+        """Whether rows that a single matrix multiplies are not stacked: copied, they are."""
+        a, b = product.inputs
+        lies = self.strided(x)
+        stacked = lies is not None and walks_evenly(lies.strides[:-1], x.shape[:-1])
+        return x is a and math.prod(b.shape[:-2]) == 1 and not stacked
+
     # ---- grouping
 
     def run(self) -> list[Kernel]:
         self.settle_views()
         self.own_outputs()
         self.settle_homes()
+        self.settle_operands()
         for value in self.graph.values:
             if value.op is None or value.op is item or value in self.aliases:
                 continue
@@ -527,10 +571,18 @@ class Grouping:
         dtypes = {x.dtype.name for x in (value, *(base for base, _ in found))}
         if is_reduction(value) or reduced or dtypes - {"float32", "bool"}:
             return False
+        if value.dtype.name == "bool" and not self.leaves_floats(loop, value):
+            return False
         steps = {self.place(base, at).coefficient(loop.last) for base, at in found}
         place, axes = self.place(value, forms), axes_of(loop.index[loop.node])
         even = walks_evenly([place.coefficient(a) for a in axes[:-1]], [a.size for a in axes[:-1]])
         return steps <= {0, 1} and place.coefficient(loop.last) == 1 and even
+
+    def leaves_floats(self, loop: Product, mask: Symbol) -> bool:
+        """Whether others than a mask read what a product gives, so that floats are stored."""
+        inside = {*loop.members, mask}
+        floats = [m for m in loop.members if m.dtype.name == "float32"]
+        return any(user not in inside for m in floats for user in self.users.get(m, []))
 
     def reads_at(self, value: Symbol, forms: Forms) -> list[tuple[Symbol, Forms | None]]:
         """What `value` reads if it is computed at `forms`, and where."""

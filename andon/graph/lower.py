@@ -14,6 +14,7 @@ from ..ops import elementwise, largest, linalg, logic, reduce
 from ..ops.moments import size_along
 from ..ops.movement import cast, reshape, swap_last
 from .ir import Graph, Symbol
+from .numbering import merge_common
 from .rewrite import rewrite
 
 LOWERED: dict[str, Callable] = {}
@@ -31,7 +32,7 @@ def lowers(name: str) -> Callable[[Callable], Callable]:
 
 def lower(graph: Graph) -> Graph:
     """Ops of which loops are made take the place of those that are sums and products of them."""
-    return rewrite(graph, lowered)
+    return merge_common(rewrite(graph, lowered))
 
 
 def lowered(value: Symbol) -> Any:
