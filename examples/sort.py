@@ -60,7 +60,9 @@ def main(
     andon.manual_seed(seed)
     train, test = SortDataset(length, values), SortDataset(length, values, held_out=True)
     model = GPT(GPTConfig.preset("gpt-nano", values, 2 * length - 1, dropout=0.0))
-    config = TrainConfig(max_steps=steps, batch_size=64, learning_rate=2e-3, seed=seed)
+    config = TrainConfig(
+        max_steps=steps, batch_size=64, learning_rate=2e-3, final_lr_ratio=0.1, seed=seed
+    )
     trainer = Trainer(model, train, config)
 
     def report(trainer: Trainer) -> None:

@@ -18,13 +18,19 @@ from andon.core.errors import FileFormatError
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {
     **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "100",
-    "TERM": "dumb", "NO_COLOR": "1", "ANDON_CACHE": os.devnull,
+    "TERM": "dumb", "NO_COLOR": "1",
 }  # fmt: skip
 SMALL = [
     "--steps=6", "--every=3", "--layers=1", "--heads=2", "--width=16", "--block-size=8",
     "--batch-size=4",
 ]  # fmt: skip
 TEXT = "To be, or not to be: that is the question.\n" * 20
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """A cache of these tests' own: what they compile is there, and no package is."""
+    ENVIRONMENT["ANDON_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 def run_andon(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
@@ -203,8 +209,9 @@ def test_a_full_disk_is_an_error_that_keeps_what_there_was(folder):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    arguments = ["train", "gpt", "--data=input.txt", "--out=run", *SMALL]
-    process = run_andon(folder, *arguments, preexec_fn=limit)
+    arguments = ["train", "gpt", "--data=input.txt", *SMALL]
+    run_andon(folder, *arguments, "--out=before", check=True)  # so that the step is compiled
+    process = run_andon(folder, *arguments, "--out=run", preexec_fn=limit)
     assert "checkpoint: not written" in error_of(process)
     assert "File too large" in process.stderr
     assert list((folder / "run" / "checkpoints").iterdir()) == []
