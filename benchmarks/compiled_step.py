@@ -20,6 +20,7 @@ from .gpt_step import SIZES, VOCAB, build, flops
 from .timing import alternate, human, seconds, show
 
 TARGETS = (0.35, 0.72)
+ROUNDS = ((15, 10), (5, 1))  # rounds, and calls of a round that are timed
 
 
 def compiled_step(t, layers, heads, width, batch, block):
@@ -103,10 +104,10 @@ def main() -> None:
     torch.set_num_threads(2)
     speed = matmul_speed()
     results = []
-    for (name, sizes), target, rounds in zip(SIZES.items(), TARGETS, (25, 7), strict=True):
+    for (name, sizes), target, (rounds, repeats) in zip(SIZES.items(), TARGETS, ROUNDS, strict=True):
         ours, theirs = compiled_step(andon, *sizes), compiled_step(torch, *sizes)
         floor = f"{human(flops(*sizes) / speed)} at {speed / 1e9:.0f} GFLOP/s"
-        results.append(alternate(name, ours, theirs, rounds, 1, target, floor))
+        results.append(alternate(name, ours, theirs, rounds, repeats, target, floor, 2))
     show("training step, compiled", results, "torch.compile")
     name = "gpt-mini 64 × 128"
     with tempfile.TemporaryDirectory() as folder:
