@@ -6,7 +6,7 @@
 >>> x.grad
 tensor([2., 4.])
 
-Where to start reading: `scalar` (the idea, in 150 lines), `core/op` (what everything is made of),
+Where to start reading: `scalar` (the idea, in 160 lines), `core/op` (what everything is made of),
 `ops/arithmetic`, `tensor`, `autograd`, `nn`, `models/gpt`.
 """
 

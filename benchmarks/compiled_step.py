@@ -104,7 +104,9 @@ def main() -> None:
     torch.set_num_threads(2)
     speed = matmul_speed()
     results = []
-    for (name, sizes), target, (rounds, repeats) in zip(SIZES.items(), TARGETS, ROUNDS, strict=True):
+    for (name, sizes), target, (rounds, repeats) in zip(
+        SIZES.items(), TARGETS, ROUNDS, strict=True
+    ):
         ours, theirs = compiled_step(andon, *sizes), compiled_step(torch, *sizes)
         floor = f"{human(flops(*sizes) / speed)} at {speed / 1e9:.0f} GFLOP/s"
         results.append(alternate(name, ours, theirs, rounds, repeats, target, floor, 2))

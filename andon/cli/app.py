@@ -36,7 +36,7 @@ def train_gpt(
     context: typer.Context,
     data: Annotated[str, Option(help="`shakespeare`, or a text file of your own")] = "shakespeare",
     out: Annotated[Path | None, Option(help="the run's folder", show_default=NEW)] = None,
-    steps: Annotated[int, Option(min=1, help="optimizer steps")] = 1000,
+    steps: Annotated[int, Option(min=1, help="optimizer steps")] = 2000,
     batch_size: Annotated[int, Option(min=1, help="examples per step")] = 16,
     block_size: Annotated[int, Option(min=1, help="tokens that the model sees")] = 64,
     layers: Annotated[int, Option(min=1, help="blocks of attention and MLP")] = 4,
@@ -49,7 +49,7 @@ def train_gpt(
         float | None, Option(min=0, help="[muon: 0.02, adamw: 0.003]", show_default=False)
     ] = None,
     seed: Annotated[int, Option(min=0)] = 0,
-    every: Annotated[int, Option(min=1, help="steps between checkpoints")] = 200,
+    every: Annotated[int, Option(min=1, help="steps between checkpoints")] = 400,
     compile: Annotated[bool, Option(help="run each step as one compiled graph")] = True,
     resume: Annotated[Path | None, Option(help="continue the run in this folder")] = None,
 ) -> None:
