@@ -34,22 +34,31 @@ ADVICE = "return it, or compute with tensors (andon.where for a choice)"
 class Traced(Symbolic):
     """An array that records what is done to it.
 
-    phantom   an array of the same shape, dtype and strides, whose elements are never read
+    phantom   an array of the same shape, dtype and strides, whose elements are never read; made
+              when it is asked for, since most traced arrays are not looked at so closely
     root      what this is a view of, and the `step` that leads from there to here; or None
     """
 
-    __slots__ = ("__weakref__", "_symbol", "phantom", "root", "seen", "step")
+    __slots__ = ("__weakref__", "_phantom", "_symbol", "dtype", "root", "seen", "shape", "step")
     __array_priority__ = 2000
 
     def __init__(
         self,
-        phantom: np.ndarray,
+        phantom: np.ndarray | None,
         symbol: Symbol | None = None,
         root: Traced | None = None,
         step: tuple[Op, dict, int | None] | None = None,
     ):
-        self.phantom, self.root, self.step = phantom, root, step
+        self._phantom, self.root, self.step = phantom, root, step
+        known: Any = symbol if phantom is None else phantom
+        self.shape, self.dtype = tuple(known.shape), known.dtype
         self._symbol, self.seen = symbol, root.symbol if root is not None else None
+
+    @property
+    def phantom(self) -> np.ndarray:
+        if self._phantom is None:
+            self._phantom = np.empty(self.shape, self.dtype)
+        return self._phantom
 
     @property
     def symbol(self) -> Symbol:
@@ -63,7 +72,7 @@ class Traced(Symbolic):
 
     def assign(self, values: Any) -> None:
         """self[...] = values, broadcast and cast."""
-        if not self.phantom.flags.writeable:
+        if self._phantom is not None and not self._phantom.flags.writeable:
             raise GraphError(f"in-place: this array cannot be written to: {self.spec}")
         new = self.fitted(values)
         if self.root is None:
@@ -86,13 +95,11 @@ class Traced(Symbolic):
 
     # What an array says of itself
 
-    shape = property(lambda self: self.phantom.shape)
-    dtype = property(lambda self: self.phantom.dtype)
-    ndim = property(lambda self: self.phantom.ndim)
-    size = property(lambda self: self.phantom.size)
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
     strides = property(lambda self: self.phantom.strides)
-    itemsize = property(lambda self: self.phantom.itemsize)
-    nbytes = property(lambda self: self.phantom.nbytes)
+    itemsize = property(lambda self: self.dtype.itemsize)
+    nbytes = property(lambda self: self.size * self.dtype.itemsize)
     flags = property(lambda self: self.phantom.flags)
     ctypes = property(lambda self: self.phantom.ctypes)
     spec = property(lambda self: Spec(self.shape, dtype(self.dtype)))
@@ -185,7 +192,7 @@ def symbol_of(x: Any) -> Any:
 
 def fresh(symbol: Symbol) -> Traced:
     """A traced array with memory of its own."""
-    return Traced(np.empty(symbol.shape, symbol.dtype), symbol)
+    return Traced(None, symbol)
 
 
 def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
