@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "text": {"core", "packages"},
     "data": EAGER | {"packages", "text"},
     "models": NN | {"importers"},
-    "train": NN | {"engine", "importers"},
+    "train": NN | {"devices", "engine", "importers"},
     "drawing": EAGER | {"graph", "scalar"},
     "scalar": set(),
     "as_torch": NN

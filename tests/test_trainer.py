@@ -598,3 +598,11 @@ def test_ctrl_c_saves_draws_and_says_how_to_go_on(text, tmp_path):
     assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
     records = read(tmp_path / "run" / "log.jsonl")
     assert latest(tmp_path / "run").state["step"] == records[-1]["step"] == len(records)
+
+
+def test_without_a_compiler_steps_are_eager(monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    trainer = trainer_of(tiny_gpt(), max_steps=1)
+    assert trainer.whole_step == trainer.update
+    trainer.run()
+    assert trainer.step == 1

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..core.errors import FileFormatError, ShapeError, StateError
 from ..data import DataLoader
+from ..devices import compiler
 from ..engine.jit import jit
 from ..nn.utils import clip_grad_norm_
 from ..optim import AdamW, Combined, Optimizer
@@ -35,7 +36,7 @@ EVENTS = ("on_run_start", "on_batch_start", "on_batch_end", "on_checkpoint", "on
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. With `compile`, a step is recorded and compiled if it can be.
+    """How to train. With `compile`, a step is recorded and compiled where that can be done.
 
     A step takes `accumulate` batches of `batch_size` examples. The learning rate rises over
     `warmup_steps`, then falls along a cosine to `final_lr_ratio` of itself at `max_steps`.
@@ -112,7 +113,8 @@ class Trainer:
         self.loss = self.grad_norm = math.nan
         self.seconds = 0.0  # of training, those before a resume included
         self.stopping = False
-        self.whole_step = jit(self.update, whole=False) if self.config.compile else self.update
+        compiled = self.config.compile and compiler.available()
+        self.whole_step = jit(self.update, whole=False) if compiled else self.update
 
     def default_optimizer(self) -> Optimizer | Combined:
         """The model's own choice, or AdamW on everything."""
