@@ -272,3 +272,19 @@ def test_what_splits_the_columns_of_a_product_does_not_disturb_its_epilogue():
     arrays = [rng.standard_normal(x.shape).astype(np.float32) for x in graph.inputs]
     for found, expected in zip(Executable(graph)(arrays), graph.run(*arrays), strict=True):
         np.testing.assert_allclose(found, expected, 1e-5, 1e-5)
+
+
+VIEWS_OF_RESHAPES = {
+    "a slice": lambda x: (x * 1.5).reshape(2, 6)[:, 1::2],
+    "a slice of a vector": lambda x: (x + 1).reshape(12)[1::5],
+    "a slice within a permutation": lambda x: (x + 1).t().reshape(2, 6)[:, ::3].t(),
+    "a part of what is repeated": lambda x: x.unsqueeze(0).expand(2, 4, 3).reshape(24)[:19] * 2,
+}
+
+
+@pytest.mark.parametrize("name", VIEWS_OF_RESHAPES)
+def test_a_view_sees_the_elements_of_a_reshape_that_no_index_looks_through(name):
+    graph = trace(lambda x: (VIEWS_OF_RESHAPES[name](x), x + 1), andon.ones(4, 3))
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    for found, expected in zip(Executable(graph)([x]), graph.run(x), strict=True):
+        np.testing.assert_array_equal(found, expected)

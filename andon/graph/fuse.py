@@ -183,11 +183,21 @@ class Grouping:
         for value in self.graph.values:
             if isinstance(value.dtype, tuple) or source(value) is None:
                 continue
-            if self.origin(value, fresh(value.shape)) is None:
-                before: Any = source(value)
-                self.aliases[value] = before
+            while (reshape := self.opaque(value)) is not None:
+                before: Any = source(reshape)
+                self.aliases[reshape] = before
                 if self.source(before) is not None:
                     self.copies.add(before)
+
+    def opaque(self, value: Symbol) -> Symbol | None:
+        """The reshape, if any, that no index can look through from where `value` looks."""
+        forms = fresh(value.shape)
+        while (before := self.source(value)) is not None:
+            found = index_in_source(value, forms)
+            if found is None:
+                return value
+            value, forms = before, found
+        return None
 
     def strided(self, value: Symbol) -> Strided | None:
         """Where the elements of `value` lie in memory; None where strides do not say it."""
