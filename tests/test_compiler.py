@@ -68,6 +68,13 @@ def test_c_text_becomes_functions():
     assert library.half(3.0) == 1.5
 
 
+def test_what_the_loaded_libraries_do_not_have_is_linked_by_the_compiler():
+    source = "float half(float x) { return (_Float16)x / 2; }"  # a call of its own run time
+    library = compiler.load(source, flags=("-mno-f16c",) if os.uname().machine == "x86_64" else ())
+    library.half.restype, library.half.argtypes = ctypes.c_float, [ctypes.c_float]
+    assert library.half(3.0) == 1.5
+
+
 def test_the_compiler_of_the_environment_is_used(false_compiler, monkeypatch):
     folder = false_compiler('echo "$@" > "$(dirname "$0")/given"; exec cc "$@"')
     monkeypatch.setenv("CC", f"{os.environ['CC']} -DANSWER=6")

@@ -85,6 +85,8 @@ def dtype(given: Any) -> DType:
     """
     if isinstance(given, DType):
         return given
+    if isinstance(given, np.dtype) and given in OF_NUMPY:
+        return OF_NUMPY[given]
     found = OF_PYTHON.get(given) if isinstance(given, type) else None
     if found is None and isinstance(given, str):
         found = OF_NAME.get(given)

@@ -46,6 +46,8 @@ WISHES = (  # left out where a compiler refuses them
     "-fno-sanitize=all",
 )
 LIBRARIES = ("-lm", "-lpthread")
+LINK_FLAGS = ("-shared", "-z", "defs", "-z", "now")  # no name is left open until it is called
+RUNTIME = re.compile(r"/(libc|libm|libpthread|ld-linux[-\w]*|ld)(-[\d.]+)?\.so[.\d]*$")
 REFUSALS = r"unknown|unrecognized|unsupported|not support|bad value|invalid"
 MOST_OF_A_MESSAGE = 20_000  # characters
 
@@ -60,7 +62,11 @@ def load(source: str, *, name: str = "graph", flags: Sequence[str] = ()) -> ctyp
 
     Raises: DeviceError without a compiler; CompileError if it fails, hangs, or leaves a name open.
     """
-    path = build(source, name=name, flags=flags)
+    return library(build(source, name=name, flags=flags))
+
+
+def library(path: Path) -> ctypes.CDLL:
+    """A shared object, loaded."""
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -72,11 +78,7 @@ def build(source: str, *, name: str = "graph", flags: Sequence[str] = ()) -> Pat
 
     The text may include headers of `andon/kernels/cpu` by their names.
     """
-    source, command = expanded(source), compiler()
-    if command is None:
-        wanted = os.environ.get("CC")
-        missing = f"CC names none: {wanted}" if wanted else "`pip install ziglang` brings one"
-        raise DeviceError(f"build: no C compiler: {missing}")
+    source, command = expanded(source), needed_compiler()
     key = key_of(source, command, flags)
     if path := object_cache.find(key):
         return path
@@ -89,6 +91,11 @@ def build(source: str, *, name: str = "graph", flags: Sequence[str] = ()) -> Pat
             text = object_cache.store_text(key, f"{name}.c", source)
             raise CompileError(f"build: {name}{kernel_of(message, source)}: {message}\n{text}")
         return object_cache.store(key, name, content)
+
+
+def key(source: str, *, flags: Sequence[str] = ()) -> str:
+    """What the shared object of C text is stored under."""
+    return key_of(expanded(source), needed_compiler(), flags)
 
 
 def timeout() -> float:
@@ -115,6 +122,16 @@ def compiler() -> tuple[str, ...] | None:
         return (zig, "cc")
     found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     return (found,) if found else None
+
+
+def needed_compiler() -> tuple[str, ...]:
+    """The command that compiles C. Raises: DeviceError if there is none."""
+    command = compiler()
+    if command is None:
+        wanted = os.environ.get("CC")
+        missing = f"CC names none: {wanted}" if wanted else "`pip install ziglang` brings one"
+        raise DeviceError(f"build: no C compiler: {missing}")
+    return command
 
 
 def zig_of_wheel() -> str | None:
@@ -168,14 +185,46 @@ def compiled(
         text, out = Path(scratch, f"{name}.c"), Path(scratch, f"{name}.so")
         text.write_text(source, encoding="utf-8")
         while True:
-            options = [*FLAGS, *wishes, *flags, str(text), "-o", str(out), *LIBRARIES]
-            status, message = run([*command, *options], scratch, seconds)
+            options = [*FLAGS, *wishes, *flags, str(text)]
+            status, message = shared_object(command, options, out, seconds)
             refused = [wish for wish in wishes if status and is_refused(wish, message)]
             if not refused:
                 break
             wishes = [wish for wish in wishes if wish not in refused]
         content = out.read_bytes() if status == 0 and out.exists() else None
     return content, message or f"exit status {status} and no object: {shlex.join(command)}"
+
+
+def shared_object(
+    command: Sequence[str], options: Sequence[str], out: Path, seconds: float
+) -> tuple[int, str]:
+    """Compile and link to `out`: the exit status, and what the compiler said.
+
+    Before zig links for the first time it makes a C library of its own, which takes seconds. Linked
+    with the libraries that this process has loaded, it need not.
+    """
+    scratch, libraries = str(out.parent), loaded_libraries()
+    if command == (zig_of_wheel(), "cc") and libraries:
+        part = str(out.with_suffix(".o"))
+        status, message = run([*command, *options, "-c", "-o", part], scratch, seconds)
+        if status:
+            return status, message
+        link = [command[0], "ld.lld", *LINK_FLAGS, part, *libraries, "-o", str(out)]
+        if run(link, scratch, seconds)[0] == 0:
+            return 0, message
+    return run([*command, *options, "-o", str(out), *LIBRARIES], scratch, seconds)
+
+
+@functools.cache
+def loaded_libraries() -> list[str]:
+    """The C library and its parts, as this process has them; none where that is not told."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            words = [line.split(maxsplit=5) for line in file]
+    except OSError:
+        return []
+    files = sorted({word[5].strip() for word in words if len(word) > 5})
+    return [file for file in files if RUNTIME.search(file)]
 
 
 def is_refused(flag: str, message: str) -> bool:

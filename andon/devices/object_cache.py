@@ -1,7 +1,8 @@
 """The cache of compiled code: shared objects by key, in a folder that only its owner can write.
 
 An object lies in `ANDON_CACHE/objects/KEY/NAME-CODE.so`, where CODE authenticates key and content
-under a secret of the user: a file that was damaged or planted is deleted and never loaded. Objects
+under a secret of the user: a file that was damaged or planted is deleted and never loaded. Notes
+on objects, such as how their functions are called, are kept in the same way as `.json`. Objects
 appear whole or not at all. Where the folder cannot be written, or someone else could write it, a
 temporary folder of this process takes its place, with one warning.
 """
@@ -44,10 +45,10 @@ class ObjectCache:
         """What nobody without the secret can compute for this content under this key."""
         return hmac.digest(self.secret, key.encode() + content, "sha256").hex()[:32]
 
-    def find(self, key: str) -> Path | None:
-        """The object under `key`; one that is not what was stored there is deleted."""
+    def find(self, key: str, suffix: str) -> Path | None:
+        """The file under `key`; one that is not what was stored there is deleted."""
         try:
-            found = [path for path in (self.folder / key).iterdir() if path.suffix == ".so"]
+            found = [path for path in (self.folder / key).iterdir() if path.suffix == suffix]
             for path in found:
                 if path.stem.endswith(f"-{self.code(key, path.read_bytes())}"):
                     return path
@@ -56,9 +57,9 @@ class ObjectCache:
             pass
         return None
 
-    def store(self, key: str, name: str, content: bytes) -> Path:
-        """Write an object, whole or not at all, and give its path."""
-        return self.write(key, f"{name}-{self.code(key, content)}.so", content)
+    def store(self, key: str, name: str, content: bytes, suffix: str) -> Path:
+        """Write a file, whole or not at all, and give its path."""
+        return self.write(key, f"{name}-{self.code(key, content)}{suffix}", content)
 
     def write(self, key: str, file: str, content: bytes) -> Path:
         path = self.folder / key / file
@@ -144,14 +145,14 @@ def secret_of(folder: Path) -> bytes:
 # ---- the user's cache, and what stands in for it
 
 
-def find(key: str) -> Path | None:
+def find(key: str, suffix: str = ".so") -> Path | None:
     """The object that was stored under `key`, or None."""
-    return next((path for cache in caches() if (path := cache.find(key))), None)
+    return next((path for cache in caches() if (path := cache.find(key, suffix))), None)
 
 
-def store(key: str, name: str, content: bytes) -> Path:
+def store(key: str, name: str, content: bytes, suffix: str = ".so") -> Path:
     """Keep an object; for this process only where the user's cache cannot be written."""
-    return keep(lambda cache: cache.store(key, name, content))
+    return keep(lambda cache: cache.store(key, name, content, suffix))
 
 
 def store_text(key: str, file: str, text: str) -> Path:

@@ -11,50 +11,90 @@ computed by the op's reference, between two segments of C. Without a C compiler 
 from __future__ import annotations
 
 import ctypes
-import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..codegen.halves import halves
 from ..codegen.translation_unit import Unit, translate
-from ..devices import compiler, threads
-from ..devices.headers import expanded
+from ..devices import compiler, object_cache, threads
 from ..graph.ir import Graph
 from ..graph.lower import lower
+from ..graph.rewrite import Pass, run_passes
+from . import compilation_cache
 from .frame import Frame
+from .layout import Layout
 
 
 class Executable:
-    """A compiled graph. Calls from several threads at once are independent of one another."""
+    """A compiled graph. Calls from several threads at once are independent of one another.
 
-    def __init__(self, graph: Graph, updates: Mapping[int, int] | None = None):
-        self.graph, self.updates = graph, dict(updates or {})
-        self.specs = [(x.shape, x.dtype) for x in graph.inputs]
+    `passes` are run on the graph first, unless the result of all that is on disk already.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        updates: Mapping[int, int] | None = None,
+        passes: Sequence[Pass] = (),
+    ):
+        self.recorded, self.passes, self.updates = graph, passes, dict(updates or {})
         self.frames: list[Frame] = []
-        self.lock = threading.Lock()
-        self.unit: Unit | None = None
+        self.layout: Layout | None = None
         self.library: ctypes.CDLL | None = None
         if not is_empty(graph) and have_compiler():
-            self.unit = translate(lower(graph), self.updates)
-            if any(isinstance(step, int) for step in self.unit.steps):
-                self.library = loaded(self.unit)
+            self.layout, self.library = self.found() or self.built()
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph after its passes."""
+        return run_passes(self.recorded, self.passes) if self.passes else self.recorded
+
+    @cached_property
+    def unit(self) -> Unit:
+        """The graph as C."""
+        return translate(lower(self.graph), self.updates)
 
     @property
     def c_source(self) -> str:
         """The C that was compiled."""
-        return "" if self.unit is None else self.unit.source
+        return "" if self.layout is None else self.unit.source
+
+    @cached_property
+    def key(self) -> str | None:
+        return compilation_cache.key_of(self.recorded, self.updates, self.passes)
+
+    def found(self) -> tuple[Layout, ctypes.CDLL | None] | None:
+        """What an earlier process has built, if it is still on disk."""
+        entry = compilation_cache.find(self.key)
+        if entry is None:
+            return None
+        paths = [object_cache.find(key) for key in entry.libraries]
+        found = [compiler.library(path) for path in paths if path]
+        return (entry.layout, joined(found)) if found and len(found) == len(paths) else None
+
+    def built(self) -> tuple[Layout, ctypes.CDLL | None]:
+        """Translate, compile, and keep what came of it."""
+        unit, layout = self.unit, Layout.of(self.unit)
+        if not any(isinstance(step, int) for step in unit.steps):
+            return layout, None
+        sources = sources_of(unit)
+        library = joined(loaded(sources))
+        keys = [compiler.key(source, flags=FLAGS) for source in sources]
+        compilation_cache.store(self.key, compilation_cache.Entry(layout, keys))
+        return layout, library
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        if self.unit is None:
+        if self.layout is None:
             return self.by_reference(inputs)
         try:
             frame = self.frames.pop()
         except IndexError:
-            frame = Frame(self.unit, self.specs, self.updates)
+            frame = Frame(self.layout, self.recorded, self.updates)
         try:
             arrays = frame.bind(inputs)
             if self.run(frame, arrays):
@@ -65,8 +105,8 @@ class Executable:
 
     def run(self, frame: Frame, arrays: Sequence) -> int:
         """Run the steps in turn; gives what went wrong, or 0."""
-        unit: Any = self.unit
-        for step in unit.steps:
+        layout: Any = self.layout
+        for step in layout.steps:
             if type(step) is int:
                 error = self.library.run(step, frame.arena_address, frame.given, frame.threads)  # type: ignore[union-attr]
                 if error:
@@ -91,16 +131,25 @@ def is_empty(graph: Graph) -> bool:
     return any(0 in shape for shape in shapes)
 
 
-def loaded(unit: Unit) -> ctypes.CDLL:
-    """The library of a unit, its function declared; of a large one, made by two compilers."""
-    pair = halves(unit)
-    if pair is None:
-        library = load(unit.source)
-    else:
-        with ThreadPoolExecutor(1) as other:
-            apart = other.submit(load, pair[1])
-            library = load(pair[0])
-        table = apart.result().functions_apart
+FLAGS = ("-fwrapv",)
+
+
+def sources_of(unit: Unit) -> list[str]:
+    """The files of a unit: one, or two of a large one, for two compilers."""
+    return list(halves(unit) or (unit.source,))
+
+
+def loaded(sources: list[str]) -> list[ctypes.CDLL]:
+    """The files' libraries, compiled at the same time if need be."""
+    with ThreadPoolExecutor(len(sources)) as others:
+        return list(others.map(lambda source: compiler.load(source, flags=FLAGS), sources))
+
+
+def joined(libraries: list[ctypes.CDLL]) -> ctypes.CDLL:
+    """The library whose function `run` is called, the others and the thread pool bound to it."""
+    library, *others = libraries
+    for other in others:
+        table = other.functions_apart
         table.restype = ctypes.c_void_p
         library.bind.argtypes = [ctypes.c_void_p]
         library.bind(table())
@@ -108,10 +157,6 @@ def loaded(unit: Unit) -> ctypes.CDLL:
     library.run.restype = ctypes.c_int
     threads.attach(library)
     return library
-
-
-def load(source: str) -> ctypes.CDLL:
-    return compiler.load(expanded(source), flags=("-fwrapv",))
 
 
 WARNED: list[bool] = []

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
-from ..codegen.translation_unit import Unit
 from ..core.dtype import dtype
 from ..core.errors import ArgumentError, ShapeError
 from ..core.spec import Spec
 from ..devices import threads
 from ..graph.fuse import Call
-from ..graph.ir import Symbol
+from ..graph.ir import Graph, Symbol
 from ..graph.memory import ALIGNMENT
+from .layout import Layout
 
 Nothing = type("Nothing", (), {})
 
@@ -28,31 +31,28 @@ Nothing = type("Nothing", (), {})
 class Frame:
     """Memory for one call at a time."""
 
-    def __init__(self, unit: Unit, specs: list, updates: Mapping[int, int]):
-        self.unit, self.plan, self.specs = unit, unit.plan, specs
+    def __init__(self, layout: Layout, graph: Graph, updates: Mapping[int, int]):
+        self.layout, self.inputs = layout, graph.inputs
         self.updated = set(updates.values())
-        self.threads = threads.count() if unit.per_thread else 1
-        size = self.plan.size + self.threads * unit.per_thread
+        self.overwritten = spans(())
+        self.threads = threads.count() if layout.per_thread else 1
+        size = layout.arena + self.threads * layout.per_thread
         self.memory = np.empty(size + ALIGNMENT, np.uint8)
         skip = -self.memory.ctypes.data % ALIGNMENT
-        self.arena = self.memory[skip : skip + self.plan.size]
+        self.arena = self.memory[skip : skip + layout.arena]
         self.arena_address = self.memory.ctypes.data + skip
-        self.constants = [np.require(c.const, None, ["C", "A"]) for c in unit.constants]
-        inputs, outputs = len(unit.graph.inputs), len(unit.graph.outputs)
-        self.given = (ctypes.c_void_p * max(inputs + outputs + len(self.constants), 1))()
-        self.arrays: list[Any] = [None] * (inputs + outputs) + self.constants
-        for i, c in enumerate(self.constants):
+        inputs, outputs = len(graph.inputs), len(graph.outputs)
+        self.given = (ctypes.c_void_p * max(inputs + outputs + len(layout.constants), 1))()
+        self.arrays: list[Any] = [None] * (inputs + outputs) + layout.constants
+        for i, c in enumerate(layout.constants):
             self.given[inputs + outputs + i] = c.ctypes.data
         self.seen: list[Any] = [Nothing] * inputs
         self.stand_ins: dict[int, np.ndarray] = {}
         self.fresh = [
             (inputs + i, y.shape, y.dtype)
-            for i, y in enumerate(unit.graph.outputs)
-            if self.plan.returned[i] == inputs + i
+            for i, y in enumerate(graph.outputs)
+            if layout.returned[i] == inputs + i
         ]
-        self.keeps_arrays = any(isinstance(step, Call) for step in unit.steps) or bool(
-            self.plan.updates
-        )
 
     # ---- before a call
 
@@ -61,22 +61,24 @@ class Frame:
         seen = self.seen
         if len(inputs) != len(seen):
             raise ShapeError(f"run: {len(seen)} inputs expected: {len(inputs)}")
-        for i, x in enumerate(inputs):
-            if seen[i]() is not x:
-                self.bind_input(i, x, inputs)
+        new = [i for i, x in enumerate(inputs) if seen[i]() is not x]
+        if not self.updated.isdisjoint(new):
+            self.overwritten = spans((j, inputs[j]) for j in self.updated)
+        for i in new:
+            self.bind_input(i, inputs[i])
         if self.stand_ins:
             self.fill_stand_ins(inputs)
         for at, shape, kind in self.fresh:
             array = np.empty(shape, kind)
             self.arrays[at] = array
             self.given[at] = array.__array_interface__["data"][0]
-        if self.keeps_arrays:
+        if self.layout.unit is not None:
             self.arrays[: len(inputs)] = [self.stand_ins.get(i, x) for i, x in enumerate(inputs)]
         return inputs
 
-    def bind_input(self, i: int, x: Any, inputs: Sequence) -> None:
+    def bind_input(self, i: int, x: Any) -> None:
         """Note one array, or a copy in its place if C cannot use it as it is."""
-        shape, kind = self.specs[i]
+        shape, kind = self.inputs[i].shape, self.inputs[i].dtype
         if type(x) is not np.ndarray or x.shape != shape or x.dtype != kind:
             self.explain(i, x)
         flags = x.flags
@@ -84,18 +86,26 @@ class Frame:
             raise ArgumentError(f"run: input {i} is updated, but its array cannot be written to")
         self.stand_ins.pop(i, None)
         self.seen[i] = weakref.ref(x)
-        if not (flags.c_contiguous and flags.aligned) or self.is_shared(i, x, inputs):
+        if not (flags.c_contiguous and flags.aligned) or self.is_shared(i, x):
             self.seen[i] = Nothing  # to be looked at again next time
             x = self.stand_ins[i] = np.empty(shape, kind)
         self.given[i] = x.__array_interface__["data"][0]
 
-    def is_shared(self, i: int, x: np.ndarray, inputs: Sequence) -> bool:
+    def is_shared(self, i: int, x: np.ndarray) -> bool:
         """Whether x lies in memory that an update of another input would change."""
-        others = (inputs[j] for j in self.updated if j != i)
-        return any(type(y) is np.ndarray and np.may_share_memory(x, y) for y in others)
+        if not self.updated:
+            return False
+        starts, farthest, found = self.overwritten
+        start, end = byte_bounds(x)
+        k = bisect_left(starts, end) - 1
+        while k >= 0 and farthest[k] > start:
+            if found[k][0] != i and found[k][1] > start:
+                return True
+            k -= 1
+        return False
 
     def explain(self, i: int, x: Any) -> None:
-        symbol = self.unit.graph.inputs[i]
+        symbol = self.inputs[i]
         if not isinstance(x, np.ndarray):
             raise ArgumentError(f"run: %{symbol.name} must be an array: {type(x).__name__}")
         if x.shape != symbol.shape or x.dtype != symbol.dtype:
@@ -114,7 +124,7 @@ class Frame:
             if i in self.updated:
                 np.copyto(inputs[i], copy)
         count, arrays = len(inputs), self.arrays
-        found = [inputs[at] if at < count else arrays[at] for at in self.plan.returned]
+        found = [inputs[at] if at < count else arrays[at] for at in self.layout.returned]
         for at, _, _ in self.fresh:
             arrays[at] = None
         return found
@@ -123,10 +133,11 @@ class Frame:
 
     def view(self, value: Symbol) -> np.ndarray:
         """The elements of a value where they lie."""
-        found = self.unit.grouping.strided(value)
+        unit: Any = self.layout.unit
+        found = unit.grouping.strided(value)
         assert found is not None  # what no strides say is copied before
         base, offset, strides = found
-        place, size = self.plan.places[base], base.dtype.itemsize
+        place, size = unit.plan.places[base], base.dtype.itemsize
         steps = tuple(s * size for s in strides)
         if place.in_arena:
             start = place.at + offset * size
@@ -136,7 +147,7 @@ class Frame:
 
     def call_reference(self, kernel: Call) -> None:
         """Compute one op by its reference."""
-        node = kernel.node
+        node, unit = kernel.node, self.layout.unit
         op: Any = node.op
         operands = [self.view(x) if isinstance(x, Symbol) else x for x in node.inputs]
         if op.promote is not None:
@@ -145,11 +156,22 @@ class Frame:
         for value, array in zip(
             kernel.results, made if isinstance(made, tuple) else (made,), strict=True
         ):
-            if self.unit.grouping.memory(value) in self.plan.places:
+            if unit.grouping.memory(value) in unit.plan.places:  # type: ignore[union-attr]
                 np.copyto(self.view(value), array, casting="unsafe")
 
     def copy_updates(self) -> None:
         """Copy what could not be written over its input at once."""
-        found = [(self.arrays[target], self.view(y)) for target, y in self.plan.updates]
+        if self.layout.unit is None:
+            return
+        updates = self.layout.unit.plan.updates
+        found = [(self.arrays[target], self.view(y)) for target, y in updates]
         for target, made in [(t, m.copy() if len(found) > 1 else m) for t, m in found]:
             np.copyto(target, made)
+
+
+def spans(arrays: Iterable[tuple[int, Any]]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Where numbered arrays lie, in order: the starts, the farthest end so far, (number, end)."""
+    found = [(*byte_bounds(x), i) for i, x in arrays if isinstance(x, np.ndarray)]
+    found.sort()
+    farthest = list(accumulate((end for _, end, _ in found), max))
+    return [start for start, _, _ in found], farthest, [(i, end) for _, end, i in found]

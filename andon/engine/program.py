@@ -47,13 +47,22 @@ class Program:
             for place, cell in zip(self.places, recording.given, strict=True)
             if cell.owner is not None
         ]
-        self.graph = run_passes(recording.graph, SIMPLIFY)
-        outputs = len(recording.outputs)
-        forward, backward = split(self.graph, outputs, len(recording.seeds))
         positions = {id(c): i for i, c in enumerate((*recording.given, *recording.state))}
         updates = {output: positions[id(cell)] for cell, output in recording.updates}
+        self.gradient: Gradient | None = None
+        if not recording.seeds:
+            self.executable = Executable(recording.graph, updates, SIMPLIFY)
+            return
+        outputs = len(recording.outputs)
+        self.whole = run_passes(recording.graph, SIMPLIFY)
+        forward, backward = split(self.whole, outputs, len(recording.seeds))
         self.executable = Executable(forward, updates)
-        self.gradient = Gradient(backward, recording, outputs) if backward is not None else None
+        self.gradient = Gradient(backward, recording, outputs)
+
+    @property
+    def graph(self) -> Graph:
+        """The simplified graph, that of a backward pass included."""
+        return self.executable.graph if self.gradient is None else self.whole
 
     # Whether it holds
 
@@ -122,14 +131,12 @@ def argument_places(recording: Recording) -> list[int]:
     return [first[id(cell)] for cell in recording.given]
 
 
-def split(graph: Graph, outputs: int, seeds: int) -> tuple[Graph, Graph | None]:
+def split(graph: Graph, outputs: int, seeds: int) -> tuple[Graph, Graph]:
     """The graph of a call, and that of the backward pass that may follow it.
 
     The last `seeds` inputs and all but the first `outputs` outputs are of the latter. What it
     reads of the call are its first inputs, and the last outputs of the call.
     """
-    if not seeds:
-        return graph, None
     inputs, gradients = graph.inputs[:-seeds], graph.inputs[-seeds:]
     results, targets = graph.outputs[:outputs], graph.outputs[outputs:]
     later = set(gradients)

@@ -42,7 +42,7 @@ class Symbol(Methods, Value):
     def __init__(self, op: Op | None, inputs: tuple, attrs: dict, shape: tuple, dtype: Any):
         super().__init__(op, inputs, attrs, shape, dtype)
         self.operands = [x for x in inputs if isinstance(x, Symbol)]
-        self.checked = False  # whether `check` has found it to be what the op makes of its inputs
+        self.checked = False  # whether it is known to be what the op makes of its inputs
         self.const: np.ndarray | None = None
         self.name: str | None = None
         self.line: tuple[str, int] | None = None

@@ -153,9 +153,7 @@ class Planner:
         k = self.plan.lives[value][0]
         if value in self.grouping.pieces and x in self.reads[k]:
             return False
-        if any(x in self.reads[later] for later in range(k + 1, len(self.kernels))):
-            return False
-        if any(self.grouping.memory(y) is x for y in self.graph.outputs):
+        if self.plan.lives.get(x, (0, 0))[1] > k:
             return False
         return x not in self.reads[k] or self.in_step(self.kernels[k], value, x)
 

@@ -45,6 +45,7 @@ def emit(op: Op, operands: tuple, attrs: dict, where: Any = None) -> Symbol:
     else:
         shapes, dtypes = zip(*((tuple(s.shape), s.dtype.numpy) for s in found), strict=True)
         node = Symbol(op, operands, attrs, shapes, dtypes)
+    node.checked = True
     node.line = where or user_line()
     return node
 

@@ -107,7 +107,7 @@ def digest(array: np.ndarray) -> str:
 
 def names_of(graph: Graph) -> dict[Symbol, Any]:
     """A name for each value, those of the user's code first; a tuple, of an op with several."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     names: dict[Symbol, Any] = {x: fresh(x.name or "input", taken) for x in graph.inputs}
     items = {(v.inputs[0], v.attrs["index"]): v for v in graph.values if v.op is item}
     stated = [v for v in graph.values if v not in names and v.op is not item]
@@ -123,7 +123,7 @@ def names_of(graph: Graph) -> dict[Symbol, Any]:
 
 
 def name_outputs(
-    node: Symbol, name: str, items: dict, names: dict[Symbol, Any], taken: set[str]
+    node: Symbol, name: str, items: dict, names: dict[Symbol, Any], taken: dict[str, int]
 ) -> tuple[str, ...]:
     """Names for the outputs of an op with several: their own, or `name`, `name_1` …"""
     found = [name]
@@ -142,13 +142,14 @@ def assigned(value: Symbol) -> str | None:
     return match.group(1) if match else None
 
 
-def fresh(name: str, taken: set[str]) -> str:
-    """`name`, or the first of name_1, name_2 … that is not taken."""
-    found, n = name, 0
+def fresh(name: str, taken: dict[str, int]) -> str:
+    """`name`, or the first of name_1, name_2 … that is not taken; `taken` has the last n."""
+    found, n = name, taken.get(name, 0)
     while found in taken:
         n += 1
         found = f"{name}_{n}"
-    taken.add(found)
+    taken[name] = n
+    taken[found] = taken.get(found, 0)
     return found
 
 

@@ -205,7 +205,12 @@ static void forget_workers(void)
     pool_state.workers = 0;
 }
 
+#ifdef __GLIBC__ /* what pthread_atfork calls there, without the archive that alone holds it */
+extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *);
+static void handle_forks(void) { __register_atfork(NULL, NULL, forget_workers, NULL); }
+#else
 static void handle_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
+#endif
 
 /* Starts workers up to `wanted`. They take no signals: those are for the program's own threads. */
 static void start_workers(int wanted)
