@@ -27,6 +27,8 @@ from .scalar import MATHEMATICAL, STORED, can_compute, name_of
 from .transposition import transposition
 
 SMALL = 1 << 14  # elements of work that are not worth a second thread
+LIGHT = 1 / 16  # of the time that a compiler takes for a product, what it takes for a loop
+WEIGHTS = {"matmul.h": 1.0, "attention.h": 4.0}  # the same for what includes these
 PRELUDE = (
     '#include "scalar.h"\n#include "vector_math.h"\n#include "loops.h"\n#include "threads.h"\n'
 )
@@ -172,12 +174,12 @@ class Writer:
 
 
 class Written(NamedTuple):
-    """A function as it stands in a file; `heavy`: compilers take their time for it."""
+    """A function as it stands in a file; `weight` is what compilers take for it, roughly."""
 
     title: str
     parameters: str
     text: str
-    heavy: bool
+    weight: float
 
 
 class Functions:
@@ -202,8 +204,8 @@ class Functions:
             )
             self.headers |= set(function.headers)
             text = f"{comment()}\n{before}NOINLINE void {title}{body}\n"
-            heavy = bool({"matmul.h", "attention.h"} & set(function.headers))
-            self.written.append(Written(title, body[: body.index("\n")], text, heavy))
+            weight = max((WEIGHTS.get(header, LIGHT) for header in function.headers), default=LIGHT)
+            self.written.append(Written(title, body[: body.index("\n")], text, weight))
         return self.names[key]
 
     def file(self, *graphs: Graph) -> list[str]:

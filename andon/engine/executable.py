@@ -79,11 +79,13 @@ class Executable:
 
     def built(self) -> tuple[Layout, ctypes.CDLL | None]:
         """Translate, compile, and keep what came of it."""
-        unit, layout = self.unit, Layout.of(self.unit)
-        if not any(isinstance(step, int) for step in unit.steps):
-            return layout, None
-        sources = sources_of(unit)
-        library = joined(loaded(sources))
+        with ThreadPoolExecutor(2) as compilers:
+            compilers.submit(threads.pool)  # while Python writes the rest; an error comes up later
+            unit, layout = self.unit, Layout.of(self.unit)
+            if not any(isinstance(step, int) for step in unit.steps):
+                return layout, None
+            sources = sources_of(unit)
+            library = joined(list(compilers.map(load, sources)))
         keys = [compiler.key(source, flags=FLAGS) for source in sources]
         compilation_cache.store(self.key, compilation_cache.Entry(layout, keys))
         return layout, library
@@ -139,10 +141,8 @@ def sources_of(unit: Unit) -> list[str]:
     return list(halves(unit) or (unit.source,))
 
 
-def loaded(sources: list[str]) -> list[ctypes.CDLL]:
-    """The files' libraries, compiled at the same time if need be."""
-    with ThreadPoolExecutor(len(sources)) as others:
-        return list(others.map(lambda source: compiler.load(source, flags=FLAGS), sources))
+def load(source: str) -> ctypes.CDLL:
+    return compiler.load(source, flags=FLAGS)
 
 
 def joined(libraries: list[ctypes.CDLL]) -> ctypes.CDLL:
