@@ -3,7 +3,11 @@
 scalar            an op at one point, as C
 vector            the same for as many elements as a register holds
 nest              the axes of a fused loop, what it loads and stores, its sweeps
+load_store        elements in memory, one or a register full
+accumulator       what reductions add up in
+function          a kernel as text
 loops             a fused loop as a function of a range of its rows
+split_reduction   reductions of everything, split among threads
 product           products of matrices, with what follows in their registers
 transposition     copies that are transposes
 library           ops whose kernels are written by hand: how each is called

@@ -93,7 +93,7 @@ class ChunkedStep:
         segments = [w.segment(i, checks=False) for i, w in enumerate(self.parts)]
         texts = [segment.text() for segment in segments]
         rest = [*texts, self.step(), entry_of("parallel_team(run_step, &c)")]
-        found = Unit(self.graph, after.grouping, self.kernels(), self.plan(), [0], self.per_thread)
+        found = Unit(self.graph, after.buffers, self.kernels(), self.plan(), [0], self.per_thread)
         graphs = self.split.before, self.split.chunk, self.split.after
         found.write(self.functions, rest, *graphs)
         return found

@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 from ..graph.ir import Symbol
+from .function import Function
 from .library import CallText, emits, product
-from .loops import Function
 from .scalar import literal, name_of
 
 TILE = 1 << 16  # floats of the columns of a tile: a quarter of an L2 cache

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..graph.affine import row_major
-from ..graph.fuse import Call, Grouping, Strided, walks_evenly
+from ..graph.buffers import Buffers, Strided, walks_evenly
 from ..graph.ir import Symbol
-from .loops import Function
+from ..graph.kernel import Call
+from .function import Function
 from .product import HEADERS, KINDS, batch_of, leading, matrix, setup
 from .scalar import STORED, literal, name_of
 
@@ -34,25 +35,25 @@ def emits(*names: str) -> Callable[[Emitter], Emitter]:
     return decorate
 
 
-def call_of(kernel: Call, grouping: Grouping) -> list[Function] | None:
+def call_of(kernel: Call, buffers: Buffers) -> list[Function] | None:
     """The functions of an op, or None: then its reference is called."""
     op: Any = kernel.node.op
     emitter = EMITTERS.get(op.name)
-    return emitter(CallText(kernel, grouping)) if emitter else None
+    return emitter(CallText(kernel, buffers)) if emitter else None
 
 
 class CallText:
     """What emitters ask about a call: its operands, where they lie, and names for them."""
 
-    def __init__(self, kernel: Call, grouping: Grouping):
-        self.kernel, self.node, self.grouping = kernel, kernel.node, grouping
+    def __init__(self, kernel: Call, buffers: Buffers):
+        self.kernel, self.node, self.strided = kernel, kernel.node, buffers.strided
         self.operands, self.results = kernel.node.inputs, kernel.results
         self.attrs = kernel.node.attrs
         self.buffers: dict[Symbol, bool] = {}
 
     def lies(self, value: Symbol) -> Strided:
-        found = self.grouping.strided(value)
-        assert found is not None  # grouping has copied what has no strides
+        found = self.strided(value)
+        assert found is not None  # what has none was copied
         return found
 
     def is_packed(self, *values: Symbol | None) -> bool:

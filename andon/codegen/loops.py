@@ -1,67 +1,25 @@
 """A fused loop as C: a function of a range of its rows, or, of a flat loop, of its elements.
 
-What varies is said by the `Nest`. Names in the text are tokens, so that two kernels that differ in
-nothing but names have one text; `named` puts the names of the graph in.
+What varies is said by the `Nest`. Members are computed when they are first wanted: what does not
+vary along a sweep before it, all else at each of its points.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from ..graph.affine import Axis
-from ..graph.fuse import Grouping, Loop, size
 from ..graph.ir import Symbol
-from .nest import CHUNKS, Access, Nest
+from ..graph.kernel import size
+from .accumulator import accumulated, accumulated_in_vector, accumulator, across_lanes
+from .function import Function
+from .load_store import element_load, element_store, vector_load, vector_store
+from .nest import Access, Nest
 from .scalar import C_TYPES, STORED, expression, literal, name_of
 from .vector import COSTLY, LANES, MASK, TEXTS, by_lane, vector_expression
 
-NAME = "\x03"  # of a function, in its own text
-TOKEN = re.compile("\x01(\\d+)\x02")
-
-
-@dataclass(eq=False)
-class Function:
-    """A kernel as text.
-
-    body      the function after its name; its parameters and variables are tokens
-    buffers   the values whose memory it is given, in the order of its parameters
-    named     the values that the tokens stand for
-    offsets   where in each buffer the pointer starts: not in the text, so that steps of a loop that
-              lie in one buffer are one function
-    rows      how many there are of what it is given a range of, and `unit`, of which ranges are
-              multiples
-    work      an estimate of the elements that a row takes
-    partials  for a reduction of everything: the accumulators that each chunk leaves
-    serial    whether one thread does it all; `by_parts`: it is told its part, not its rows
-    scratch   bytes of memory for its threads together
-    headers   the files of kernels/cpu that it needs
-    before    what stands before the function; \x03 stands for its name
-    """
-
-    title: str
-    body: str
-    buffers: list[Symbol]
-    named: list[Symbol]
-    rows: int
-    unit: int = 1
-    work: int = 1
-    partials: list[str] = field(default_factory=list)
-    serial: bool = False
-    by_parts: bool = False
-    scratch: int = 0
-    headers: tuple[str, ...] = ()
-    before: str = ""
-    offsets: list[int] = field(default_factory=list)
-
-
-def functions_of(loop: Loop, stored: list[Symbol], grouping: Grouping) -> list[Function]:
-    """The functions that compute a loop: one, or two for a reduction of everything."""
-    nest = Nest(loop, stored, grouping)
-    if not loop.is_whole:
-        return [LoopText(nest).function()]
-    return [WholeText(nest).function(), TotalText(nest).function()]
+Body = Callable[[str], None]  # writes what is done at a point, or for a part of a vector
 
 
 def cost(member: Symbol) -> int:
@@ -108,7 +66,11 @@ class LoopText:
         for value, written in self.buffers.items():
             kind = STORED[name_of(value.dtype)]
             found.append(f"{kind if written else 'const ' + kind} *{self.at(value)}")
-        return ", ".join([*found, "int *error"])
+        return ", ".join([*found, *self.partials(), "int *error"])
+
+    def partials(self) -> list[str]:
+        """The parameters for accumulators of chunks, if the loop is split."""
+        return []
 
     def emit(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
@@ -154,7 +116,7 @@ class LoopText:
         for axis in self.loops_within_rows():
             opened += self.loop_over(axis)
         if nest.columns:
-            self.along_fast("m0" if nest.counts_elements else "0", self.row)
+            self.along_fast(self.row)
         else:
             self.row()
         self.close(opened)
@@ -162,14 +124,14 @@ class LoopText:
     def loops_within_rows(self) -> list[Axis]:
         return []
 
-    def decode(self, axes: list[Axis]) -> None:
-        """The variables of the axes that `m` counts."""
+    def decode(self, axes: list[Axis], counter: str = "m") -> None:
+        """The variables of the axes that a counter goes through together."""
         below = size(axes)
         for i, axis in enumerate(axes):
-            self.variables[axis] = "m" if len(axes) == 1 else f"i{i}"
+            self.variables[axis] = counter if len(axes) == 1 else f"i{i}"
             below //= axis.size
             if len(axes) > 1:
-                quotient = f"m / {below}" if below > 1 else "m"
+                quotient = f"{counter} / {below}" if below > 1 else counter
                 rest = f" % {axis.size}" if i else ""
                 self.emit(f"const long i{i} = {quotient}{rest};")
 
@@ -219,7 +181,7 @@ class LoopText:
     def is_wanted(self, m: Symbol) -> bool:
         return m in self.nest.stores or m in self.kept_in_row
 
-    def inner_loops(self, point: Any) -> None:
+    def inner_loops(self, point: Body) -> None:
         *slow, fast = self.nest.inner if self.nest.inner else [None]
         if self.nest.columns:
             slow, fast = self.nest.inner, None
@@ -228,7 +190,7 @@ class LoopText:
         if fast is None:
             self.bare(point)
         else:
-            self.along_fast("m0" if self.nest.counts_elements else "0", point)
+            self.along_fast(point)
         self.close(opened)
         if opened:
             self.known = before
@@ -236,7 +198,7 @@ class LoopText:
             if axis is not None:
                 self.variables.pop(axis, None)
 
-    def bare(self, point: Any) -> None:
+    def bare(self, point: Body) -> None:
         before = dict(self.known)
         if not self.nest.inner:
             self.open("")
@@ -246,35 +208,33 @@ class LoopText:
             self.close()
         self.known = before
 
-    def along_fast(self, start: str, body: Any) -> None:
+    def bounds(self) -> tuple[str, str]:
+        """Where the loop along vectors begins and ends."""
+        axis: Any = self.nest.fast
+        return ("m0", "m1") if self.nest.counts_elements else ("0", str(axis.size))
+
+    def along_fast(self, body: Body) -> None:
         """The loop along vectors, and what is left for a vector that is not full."""
         axis: Any = self.nest.fast
-        V, name = self.nest.vector, "k"
-        end = "m1" if start == "m0" else str(axis.size)
-        self.variables[axis] = name
-        if V is None:
-            self.open(f"for (long {name} = {start}; {name} < {end}; {name}++)")
+        V, (begin, end) = self.nest.vector, self.bounds()
+        self.variables[axis] = "k"
+        if V is None or axis.size % 16 == 0:
+            step = f"k += {LANES[V]}" if V else "k++"
+            self.open(f"for (long k = {begin}; k < {end}; {step})")
             self.body(body, "")
             self.close()
             return
-        lanes = LANES[V]
-        rest = "" if axis.size % 16 == 0 else "rest"
-        if not rest:
-            self.open(f"for (long {name} = {start}; {name} < {end}; {name} += {lanes})")
-            self.body(body, "")
-            self.close()
-            return
-        self.emit(f"{'' if name in self.known else 'long '}{name} = {start};")
-        self.known[name] = name
-        self.open(f"for (; {name} + {lanes} <= {end}; {name} += {lanes})")
+        self.emit(f"{'' if 'k' in self.known else 'long '}k = {begin};")
+        self.known["k"] = "k"
+        self.open(f"for (; k + {LANES[V]} <= {end}; k += {LANES[V]})")
         self.body(body, "")
         self.close()
-        self.open(f"if ({name} < {end})")
-        self.emit(f"const long rest = {end} - {name};")
+        self.open(f"if (k < {end})")
+        self.emit(f"const long rest = {end} - k;")
         self.body(body, "rest")
         self.close()
 
-    def body(self, body: Any, part: str) -> None:
+    def body(self, body: Body, part: str) -> None:
         before = dict(self.known)
         body(part)
         self.known = before
@@ -435,27 +395,13 @@ class LoopText:
         pointer, index = self.buffer(base), self.index(access)
         dtype, V = name_of(base.dtype), self.nest.vector
         stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0  # type: ignore[arg-type]
-        if V is None or not stride:
-            text = f"{pointer}[{index}]"
-            if dtype in ("float16", "bfloat16"):
-                text = f"{dtype}_of({text})"
-            self.emit(f"const {C_TYPES[dtype]} {name} = {text};")
+        in_vectors = V is not None and stride != 0
+        if in_vectors:
+            text = vector_load(pointer, index, stride, V, dtype, part)  # type: ignore[arg-type]
         else:
-            text = self.vector_load(pointer, index, stride, dtype, part)
-            self.emit(f"const {self.kind(dtype, True)} {name} = {text};")
+            text = element_load(pointer, index, dtype)
+        self.emit(f"const {self.kind(dtype, in_vectors)} {name} = {text};")
         return name
-
-    def vector_load(self, pointer: str, index: str, stride: int, dtype: str, part: str) -> str:
-        V: Any = self.nest.vector
-        which = {"bool": "mask_load", "float16": "load_float16", "bfloat16": "load_bfloat16"}
-        function = f"{V}_{which.get(dtype, 'load')}"
-        fill = ", 0" if function.endswith("_load") and dtype != "bool" else ""
-        if stride != 1:
-            prefix = f"{V}_{dtype}" if dtype in which else V
-            return f"{prefix}_load_every({pointer} + {index}, {stride}, {part or LANES[V]})"
-        if part:
-            return f"{function}_part({pointer} + {index}, {part}{fill})"
-        return f"{function}({pointer} + {index})"
 
     def store(self, m: Symbol, swept: bool, part: str) -> None:
         """Write a member to its buffer, if it has one."""
@@ -463,88 +409,63 @@ class LoopText:
         if access is None:
             return
         pointer, index = self.buffer(m, True), self.index(access)
-        dtype, V, name = name_of(m.dtype), self.nest.vector, self.known[m]
+        dtype, name = name_of(m.dtype), self.known[m]
         if not self.vectors(swept):
-            narrow = dtype in ("float16", "bfloat16")
-            self.emit(f"{pointer}[{index}] = {f'{dtype}_bits({name})' if narrow else name};")
+            self.emit(element_store(pointer, index, dtype, name))
             return
+        V: Any = self.nest.vector
         stride = access.stride(self.nest.fast)  # type: ignore[arg-type]
-        which = {"bool": "mask_store", "float16": "store_float16", "bfloat16": "store_bfloat16"}
-        function = f"{V}_{which.get(dtype, 'store')}"
-        if stride != 1:
-            prefix, lanes = f"{V}_{dtype}" if dtype in which else V, part or LANES[V]  # type: ignore[index]
-            self.emit(f"{prefix}_store_every({pointer} + {index}, {name}, {stride}, {lanes});")
-        elif part:
-            self.emit(f"{function}_part({pointer} + {index}, {name}, {part});")
-        else:
-            self.emit(f"{function}({pointer} + {index}, {name});")
+        self.emit(vector_store(pointer, index, stride, V, dtype, part, name))
 
     def keep(self, m: Symbol, part: str) -> None:
         """Put a member into the row's scratch, for a later sweep."""
-        self.row_access(m, part, self.known[m])
+        V, row, x = self.nest.vector, f"{self.name(m)}_row", self.known[m]
+        if V is None:
+            self.emit(element_store(row, self.place_in_row(), "float32", x))
+        else:
+            self.emit(vector_store(row, self.place_in_row(), 1, V, "float32", part, x))
 
     def recall(self, m: Symbol, part: str) -> None:
-        self.row_access(m, part, None)
-
-    def row_access(self, m: Symbol, part: str, stored: str | None) -> None:
-        """Store to, or load from, the scratch of a row."""
-        name, V, below = self.name(m), self.nest.vector, 1
-        terms: list[str] = []
-        for axis in reversed(self.nest.inner):
-            terms.insert(0, self.variables[axis] + (f" * {below}" if below > 1 else ""))
-            below *= axis.size
-        place = " + ".join(terms)
-        rest, end = (f", {part}", "_part") if part and V else ("", "")
-        if stored is not None:
-            text = f"{V}_store{end}({name}_row + {place}, {stored}{rest})" if V else (
-                f"{name}_row[{place}] = {stored}"
-            )  # fmt: skip
-            self.emit(text + ";")
-            return
-        fill = f"{rest}, 0" if rest else ""
-        text = f"{V}_load{end}({name}_row + {place}{fill})" if V else f"{name}_row[{place}]"
+        """Take a member from the row's scratch."""
+        V, row, name = self.nest.vector, f"{self.name(m)}_row", self.name(m)
+        if V is None:
+            text = element_load(row, self.place_in_row(), "float32")
+        else:
+            text = vector_load(row, self.place_in_row(), 1, V, "float32", part)
         self.emit(f"const {V or C_TYPES[name_of(m.dtype)]} {name} = {text};")
         self.known[m] = name
 
+    def place_in_row(self) -> str:
+        terms: list[str] = []
+        below = 1
+        for axis in reversed(self.nest.inner):
+            terms.insert(0, self.variables[axis] + (f" * {below}" if below > 1 else ""))
+            below *= axis.size
+        return " + ".join(terms)
+
     # ---- reductions
 
-    def accumulator(self, m: Symbol) -> tuple[str, str]:
-        """The C type and the first value of what a reduction adds up in."""
-        of, name = name_of(m.inputs[0].dtype), m.op.name  # type: ignore[union-attr]
-        kind = C_TYPES[of]
-        if name in ("any", "all"):
-            return "bool", "0" if name == "any" else "1"
-        if name in ("amax", "amin"):
-            return kind, extreme(of, name == "amin")
-        if kind not in ("float", "double"):
-            kind = "int64_t"
-        return kind, "1" if name == "prod" else "0"
-
     def begin(self, m: Symbol) -> None:
-        kind, first = self.accumulator(m)
-        if self.nest.vector:
-            kind, first = self.nest.vector, f"{self.nest.vector}_set({first})"
+        (kind, first), V = accumulator(m), self.nest.vector
+        if V:
+            kind, first = V, f"{V}_set({first})"
         self.emit(f"{kind} {self.name(m)}_sum = {first};")
 
     def add_up(self, m: Symbol, x: str, part: str) -> None:
-        total, name, V = f"{self.name(m)}_sum", m.op.name, self.nest.vector  # type: ignore[union-attr]
-        if V:
-            function = {"amax": "larger", "amin": "smaller"}.get(name)
-            if part and not self.nest.columns:
-                _, first = self.accumulator(m)
-                x = f"{V}_first({x}, {part}, {first})"
-            text = f"{total} = {V}_{function}({total}, {x})" if function else f"{total} += {x}"
-            self.emit(text + ";")
+        total, V = f"{self.name(m)}_sum", self.nest.vector
+        if V is None:
+            self.emit(accumulated(m, total, x) + ";")
             return
-        self.emit(combined(name, total, x, "float" in name_of(m.inputs[0].dtype)) + ";")
+        if part and not self.nest.columns:
+            x = f"{V}_first({x}, {part}, {accumulator(m).first})"
+        self.emit(accumulated_in_vector(m, V, total, x) + ";")
 
     def finish(self, m: Symbol) -> None:
         """The result of a reduction, after its sweep."""
-        total, V, name = f"{self.name(m)}_sum", self.nest.vector, m.op.name  # type: ignore[union-attr]
-        if V and not self.nest.columns:
-            across = {"amax": "largest_lane", "amin": "smallest_lane"}.get(name, "sum_lanes")
-            total = f"{V}_{across}({total})"
-        self.conclude(m, total, bool(V) and self.nest.columns)
+        total, V = f"{self.name(m)}_sum", self.nest.vector
+        if not self.nest.columns:
+            total = across_lanes(m, V, total)
+        self.conclude(m, total, V is not None and self.nest.columns)
 
     def conclude(self, m: Symbol, total: str, in_vectors: bool) -> None:
         if m.op.name == "mean":  # type: ignore[union-attr]
@@ -553,148 +474,3 @@ class LoopText:
         self.emit(f"const {kind} {self.name(m)} = {total};")
         self.known[m] = self.name(m)
         self.store(m, in_vectors, self.part)
-
-
-class WholeText(LoopText):
-    """The first half of a reduction of everything: each chunk leaves its accumulators."""
-
-    def function(self) -> Function:
-        found = super().function()
-        reductions = self.loop.reductions
-        found.partials = [self.accumulator(m)[0] for m in reductions]
-        extra = [f"{self.accumulator(m)[0]} *{self.name(m)}_parts" for m in reductions]
-        old = self.parameters()
-        found.body = found.body.replace(
-            old, ", ".join([*old.split(", ")[:-1], *extra, "int *error"])
-        )
-        found.work = max(1, size(self.loop.axes) // CHUNKS)
-        found.unit = 1
-        return found
-
-    def rows(self) -> None:
-        """A chunk is a part of the rows, or, where there are none, of the elements."""
-        self.variables = {}
-        self.part = ""
-        self.known = {}
-        nest = self.nest
-        self.open("for (long m = m0; m < m1; m++)")
-        axes, fast = nest.inner[:-1], nest.inner[-1]
-        self.hoist([m for m in self.loop.members if nest.is_swept(m)], 0)
-        for m in self.loop.reductions:
-            self.begin(m)
-        if axes:
-            total = size(axes)
-            self.open(
-                f"for (long r = {total}L * m / {CHUNKS}; r < {total}L * (m + 1) / {CHUNKS}; r++)"
-            )
-            self.decode_rows(axes)
-            self.along_fast("0", self.everything)
-            self.close()
-        else:
-            step = -(-fast.size // CHUNKS // 64) * 64
-            self.emit(f"const long start = {step} * m < {fast.size} ? {step} * m : {fast.size};")
-            self.emit(
-                f"const long end = start + {step} < {fast.size} ? start + {step} : {fast.size};"
-            )
-            self.along_part(fast)
-        for m in self.loop.reductions:
-            self.leave(m)
-        self.close()
-
-    def along_part(self, fast: Axis) -> None:
-        before = len(self.lines)
-        self.along_fast("0", self.everything)
-        end = str(fast.size)
-        for i in range(before, len(self.lines)):
-            line = self.lines[i].replace("k = 0;", "k = start;").replace(f"k < {end}", "k < end")
-            line = line.replace(f"<= {end};", "<= end;").replace(f"rest = {end} -", "rest = end -")
-            self.lines[i] = line
-
-    def decode_rows(self, axes: list[Axis]) -> None:
-        self.decode(axes)
-        start = len(self.lines) - (len(axes) if len(axes) > 1 else 0)
-        for i in range(start, len(self.lines)):
-            self.lines[i] = re.sub(r"\bm\b", "r", self.lines[i])
-        if len(axes) == 1:
-            self.variables[axes[0]] = "r"
-
-    def everything(self, part: str) -> None:
-        inside = [m for m in self.loop.members if self.nest.is_swept(m)]
-        reductions = [m for m in inside if m in self.loop.operand]
-        self.point(
-            [m for m in inside if m in self.nest.stores and m not in self.loop.operand],
-            reductions,
-            0,
-            part,
-        )
-
-    def leave(self, m: Symbol) -> None:
-        V, total = self.nest.vector, f"{self.name(m)}_sum"
-        if V:
-            across = {"amax": "largest_lane", "amin": "smallest_lane"}.get(m.op.name, "sum_lanes")  # type: ignore[union-attr]
-            total = f"{V}_{across}({total})"
-        self.emit(f"{self.name(m)}_parts[m] = {total};")
-
-    def store(self, m: Symbol, swept: bool, part: str) -> None:
-        if m not in self.nest.of_row:
-            super().store(m, swept, part)
-
-
-class TotalText(LoopText):
-    """The second half: the accumulators of the chunks become one, and what is made of it."""
-
-    def function(self) -> Function:
-        found = super().function()
-        extra = [
-            f"const {self.accumulator(m)[0]} *{self.name(m)}_parts" for m in self.loop.reductions
-        ]
-        old = self.parameters()
-        found.body = found.body.replace(
-            old, ", ".join([*old.split(", ")[:-1], *extra, "int *error"])
-        )
-        found.title = found.title.removesuffix("loop") + "total"
-        found.partials = [self.accumulator(m)[0] for m in self.loop.reductions]
-        found.rows, found.unit, found.work, found.serial = 1, 1, 1, True
-        return found
-
-    def rows(self) -> None:
-        self.variables, self.part, self.known = {}, "", {}
-        self.row_values(0)
-        for m in self.loop.reductions:
-            kind, first = self.accumulator(m)
-            wide = "double" if kind == "float" and m.op.name not in ("amax", "amin") else kind  # type: ignore[union-attr]
-            self.emit(f"{wide} {self.name(m)}_sum = {first};")
-            x = f"{self.name(m)}_parts[c]"
-            line = combined(m.op.name, f"{self.name(m)}_sum", x, kind in ("float", "double"))  # type: ignore[union-attr]
-            self.emit(f"for (long c = 0; c < {CHUNKS}; c++) {line};")
-        vector, self.nest.vector = self.nest.vector, None
-        for m in self.loop.reductions:
-            self.conclude(m, f"{self.name(m)}_sum", False)
-        self.row_values(99)
-        self.nest.vector = vector
-
-
-def extreme(of: str, largest: bool) -> str:
-    """The smallest number of a dtype, or the largest."""
-    if "float" in of:
-        return "INFINITY" if largest else "-INFINITY"
-    if of == "bool":
-        return "1" if largest else "0"
-    limits = {"uint8": ("0", "UINT8_MAX")}
-    low, high = limits.get(of, (f"{of.upper()}_MIN", f"{of.upper()}_MAX"))
-    return high if largest else low
-
-
-def combined(name: str, total: str, x: str, floats: bool) -> str:
-    """The statement that adds x to an accumulator."""
-    if name in ("amax", "amin"):
-        sign = ">" if name == "amax" else "<"
-        nan = f" || {x} != {x}" if floats else ""
-        return f"{total} = {x} {sign} {total}{nan} ? {x} : {total}"
-    return {"any": f"{total} |= {x} != 0", "all": f"{total} &= {x} != 0",
-            "prod": f"{total} *= {x}"}.get(name, f"{total} += {x}")  # fmt: skip
-
-
-def named(text: str, names: list[str]) -> str:
-    """The text with names in place of its tokens."""
-    return TOKEN.sub(lambda match: names[int(match.group(1))], text)

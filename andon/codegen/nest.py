@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..graph.affine import Axis, Forms, axes_of
-from ..graph.fuse import Grouping, Loop, Product, size
+from ..graph.buffers import Buffers
 from ..graph.ir import Symbol
+from ..graph.kernel import Loop, Product, size
 from .scalar import name_of
 from .vector import COSTLY, vector_type
 
@@ -42,8 +43,8 @@ class Nest:
     columns   whether `fast` is kept, so that a vector holds the reductions of several rows
     """
 
-    def __init__(self, loop: Loop, stored: Iterable[Symbol], grouping: Grouping):
-        self.loop, self.grouping = loop, grouping
+    def __init__(self, loop: Loop, stored: Iterable[Symbol], buffers: Buffers):
+        self.loop, self.buffers = loop, buffers
         self.loads = {
             (base, i): self.access(base, forms)
             for base, known in loop.reads.items()
@@ -56,7 +57,7 @@ class Nest:
 
     def access(self, value: Symbol, forms: Forms) -> Access:
         """The elements of a value at an index."""
-        place = self.grouping.place(value, forms)
+        place = self.buffers.place(value, forms)
         return Access(value, place.offset, dict(place.terms))
 
     # ---- axes

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..graph.affine import row_major
 from ..graph.slices import layout
+from .function import Function
 from .library import CallText, emits, product
-from .loops import Function
 
 
 @emits("place")

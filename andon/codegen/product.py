@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from ..graph.fuse import Grouping, Product, Strided
+from ..graph.buffers import Buffers, Strided
 from ..graph.ir import Symbol
-from .loops import NAME, Function, LoopText
+from ..graph.kernel import Product
+from .function import NAME, Function
+from .loops import LoopText
 from .nest import Nest
 from .scalar import STORED, name_of
 
@@ -56,10 +58,10 @@ def setup(
 class ProductText(LoopText):
     """The text of a product and its epilogue."""
 
-    def __init__(self, loop: Product, stored: list[Symbol], grouping: Grouping, in_place: bool):
-        super().__init__(Nest(loop, stored, grouping))
+    def __init__(self, loop: Product, stored: list[Symbol], buffers: Buffers, in_place: bool):
+        super().__init__(Nest(loop, stored, buffers))
         self.in_place = in_place
-        self.product, self.grouping, self.stored = loop, grouping, stored
+        self.product, self.strided, self.stored = loop, buffers.strided, stored
         self.nest.vector = "vf"
         floats = [m for m in stored if m.dtype.name == "float32"]
         self.out = loop.node if loop.node in set(stored) else floats[-1]
@@ -104,7 +106,7 @@ class ProductText(LoopText):
         return setup(sizes, [m for m in found if m], "f32", self.in_place)
 
     def lies(self, value: Symbol) -> Strided:
-        found = self.grouping.strided(value)
+        found = self.strided(value)
         assert found is not None
         return found
 
@@ -156,14 +158,14 @@ class ProductText(LoopText):
 
 
 def product_functions(
-    loop: Product, stored: list[Symbol], grouping: Grouping, in_place: bool
+    loop: Product, stored: list[Symbol], buffers: Buffers, in_place: bool
 ) -> list[Function] | None:
     """The function of a product; `in_place`, it is added to what its result is written over."""
-    a, b = (grouping.strided(x) for x in loop.node.inputs)
+    a, b = (buffers.strided(x) for x in loop.node.inputs)
     assert a is not None and b is not None
     if matrix(a, loop.node.inputs[0].shape) is None or matrix(b, loop.node.inputs[1].shape) is None:
         return None
-    return [ProductText(loop, stored, grouping, in_place).function()]
+    return [ProductText(loop, stored, buffers, in_place).function()]
 
 
 # ---- batches

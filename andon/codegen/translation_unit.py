@@ -15,15 +15,19 @@ from typing import NamedTuple
 
 from ..core.op import item
 from ..graph.batch import split_batch
-from ..graph.fuse import Call, Grouping, Kernel, Loop, Product
+from ..graph.buffers import Buffers
+from ..graph.fuse import Grouping
 from ..graph.ir import Graph, Symbol
+from ..graph.kernel import Call, Kernel, Loop, Product
 from ..graph.memory import Place, Plan, Planner, results, rounded, size_in_bytes
 from ..graph.text import names_of, statement
+from .function import NAME, Function, named
 from .library import call_of
-from .loops import NAME, Function, functions_of, named
-from .nest import CHUNKS
+from .loops import LoopText
+from .nest import CHUNKS, Nest
 from .product import product_functions
 from .scalar import MATHEMATICAL, STORED, can_compute, name_of
+from .split_reduction import split_reduction
 from .transposition import transposition
 
 SMALL = 1 << 14  # elements of work that are not worth a second thread
@@ -44,7 +48,7 @@ class Unit:
     """
 
     graph: Graph
-    grouping: Grouping
+    buffers: Buffers
     kernels: list[Kernel]
     plan: Plan
     steps: list[int | Call] = field(default_factory=list)
@@ -71,27 +75,24 @@ def translate(graph: Graph, updates: Mapping[int, int] | None = None) -> Unit:
     split = split_batch(graph, updates) if updates else None
     if split is not None and (found := ChunkedStep(graph, updates or {}, split).unit()):
         return found
-    grouping = Grouping(graph, can_compute, updates)
-    kernels = grouping.run()
-    return Writer(grouping, kernels).unit()
+    buffers = Buffers(graph, can_compute, updates)
+    return Writer(buffers, Grouping(buffers).run()).unit()
 
 
 def writer_of(graph: Graph, updates: Mapping[int, int], functions: Functions) -> Writer:
     """The writer of a graph that is a part of a file."""
-    grouping = Grouping(graph, can_compute, updates)
-    return Writer(grouping, grouping.run(), functions)
+    buffers = Buffers(graph, can_compute, updates)
+    return Writer(buffers, Grouping(buffers).run(), functions)
 
 
 class Writer:
     """Writes the file of one graph."""
 
-    def __init__(
-        self, grouping: Grouping, kernels: list[Kernel], functions: Functions | None = None
-    ):
-        self.grouping, self.kernels, self.graph = grouping, kernels, grouping.graph
+    def __init__(self, buffers: Buffers, kernels: list[Kernel], functions: Functions | None = None):
+        self.buffers, self.kernels, self.graph = buffers, kernels, buffers.graph
         self.names = names_of(self.graph)
         self.functions = functions or Functions()
-        self.planner = Planner(grouping, kernels)
+        self.planner = Planner(buffers, kernels)
         self.planner.settle()
         self.calls = [self.functions_of(kernel) for kernel in kernels]
         self.planner.scratch = {k: scratch_of(f) for k, f in enumerate(self.calls) if f}
@@ -101,12 +102,14 @@ class Writer:
         """The functions that a kernel is; None for a call of the reference."""
         if isinstance(kernel, Product):
             in_place = self.planner.adds_in_place(kernel)
-            return product_functions(kernel, self.planner.stored(kernel), self.grouping, in_place)
+            return product_functions(kernel, self.planner.stored(kernel), self.buffers, in_place)
         if isinstance(kernel, Loop):
             stored = self.planner.stored(kernel)
-            found = transposition(kernel, stored, self.grouping)
-            return found or functions_of(kernel, stored, self.grouping)
-        return call_of(kernel, self.grouping)
+            for special in (transposition, split_reduction):
+                if found := special(kernel, stored, self.buffers):
+                    return found
+            return [LoopText(Nest(kernel, stored, self.buffers)).function()]
+        return call_of(kernel, self.buffers)
 
     def segment(self, number: int, checks: bool = True) -> Segment:
         """All kernels in one segment. None of them may be a reference."""
@@ -135,7 +138,7 @@ class Writer:
             segments[-1].copy_updates()
         else:
             self.plan.updates += self.plan.copies
-        unit = Unit(self.graph, self.grouping, self.kernels, self.plan, steps)
+        unit = Unit(self.graph, self.buffers, self.kernels, self.plan, steps)
         unit.write(self.functions, [*(s.text() for s in segments), entry(segments)], self.graph)
         return unit
 
@@ -164,7 +167,7 @@ class Writer:
 
     def pointer(self, value: Symbol, offset: int, written: bool) -> str:
         """The address of one of the elements where a value's memory is, as C."""
-        memory = self.grouping.memory(value)
+        memory = self.buffers.memory(value)
         kind = STORED[name_of(value.dtype)] + " *"
         place = self.plan.places[memory]
         if place.in_arena:

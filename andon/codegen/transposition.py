@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from ..graph.fuse import Grouping, Loop
+from ..graph.buffers import Buffers
 from ..graph.ir import Symbol
-from .loops import Function, LoopText
+from ..graph.kernel import Loop
+from .function import Function
+from .loops import LoopText
 from .nest import Nest
 
 LANES = 16  # of the widest vectors
 
 
-def transposition(loop: Loop, stored: list[Symbol], grouping: Grouping) -> list[Function] | None:
+def transposition(loop: Loop, stored: list[Symbol], buffers: Buffers) -> list[Function] | None:
     """The function of a loop that does no more than transpose a matrix; None of any other."""
     if len(loop.members) != 1 or not loop.copies or loop.members[0].dtype.name != "float32":
         return None
-    nest = Nest(loop, stored, grouping)
+    nest = Nest(loop, stored, buffers)
     (load,), (store,) = nest.loads.values(), nest.stores.values()
     if len(nest.outer) != 1 or len(nest.inner) != 1:
         return None

@@ -259,7 +259,7 @@ def updates(unit: Unit) -> list[str]:
     """Copies of new state over old, where it could not be computed there."""
     lines, last = [], []
     for n, (target, value) in enumerate(unit.plan.updates):
-        found: Any = unit.grouping.strided(value)
+        found: Any = unit.buffers.strided(value)
         base, offset, strides = found
         place, width = unit.plan.places[base], base.dtype.itemsize
         start = f"model->arena + {place.at}" if place.in_arena else f"model->given[{place.at}]"

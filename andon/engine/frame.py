@@ -20,8 +20,8 @@ from ..core.dtype import dtype
 from ..core.errors import ArgumentError, ShapeError
 from ..core.spec import Spec
 from ..devices import threads
-from ..graph.fuse import Call
 from ..graph.ir import Graph, Symbol
+from ..graph.kernel import Call
 from ..graph.memory import ALIGNMENT
 from .layout import Layout
 
@@ -134,7 +134,7 @@ class Frame:
     def view(self, value: Symbol) -> np.ndarray:
         """The elements of a value where they lie."""
         unit: Any = self.layout.unit
-        found = unit.grouping.strided(value)
+        found = unit.buffers.strided(value)
         assert found is not None  # what no strides say is copied before
         base, offset, strides = found
         place, size = unit.plan.places[base], base.dtype.itemsize
@@ -156,7 +156,7 @@ class Frame:
         for value, array in zip(
             kernel.results, made if isinstance(made, tuple) else (made,), strict=True
         ):
-            if unit.grouping.memory(value) in unit.plan.places:  # type: ignore[union-attr]
+            if unit.buffers.memory(value) in unit.plan.places:  # type: ignore[union-attr]
                 np.copyto(self.view(value), array, casting="unsafe")
 
     def copy_updates(self) -> None:

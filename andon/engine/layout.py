@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..codegen.translation_unit import Unit
-from ..graph.fuse import Call
+from ..graph.kernel import Call
 
 
 @dataclass(frozen=True)

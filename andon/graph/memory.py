@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .affine import axes_of
-from .fuse import Call, Grouping, Kernel, Loop, Product
+from .buffers import Buffers
 from .ir import Symbol
+from .kernel import Call, Kernel, Loop, Product
 
 ALIGNMENT = 64
 
@@ -49,12 +50,12 @@ def size_in_bytes(value: Symbol) -> int:
     return math.prod(value.shape) * value.dtype.itemsize
 
 
-def reads(kernel: Kernel, grouping: Grouping) -> set[Symbol]:
+def reads(kernel: Kernel, buffers: Buffers) -> set[Symbol]:
     """The values whose memory a kernel reads."""
     read = list(kernel.reads) if isinstance(kernel, Loop) else []
     if isinstance(kernel, Call | Product):
         read += kernel.node.operands
-    return {grouping.memory(x) for x in read}
+    return {buffers.memory(x) for x in read}
 
 
 def results(kernel: Kernel) -> list[Symbol]:
@@ -62,34 +63,34 @@ def results(kernel: Kernel) -> list[Symbol]:
     return kernel.members if isinstance(kernel, Loop) else kernel.results
 
 
-def needed(grouping: Grouping, kernels: list[Kernel]) -> set[Symbol]:
+def needed(buffers: Buffers, kernels: list[Kernel]) -> set[Symbol]:
     """The values whose memory is used: by other kernels, as outputs, as results of calls."""
-    found = {grouping.memory(y) for y in grouping.graph.outputs}
+    found = {buffers.memory(y) for y in buffers.graph.outputs}
     for kernel in kernels:
-        found |= reads(kernel, grouping)
+        found |= reads(kernel, buffers)
         if isinstance(kernel, Call):
-            found |= {grouping.memory(y) for y in kernel.results}
+            found |= {buffers.memory(y) for y in kernel.results}
     return found
 
 
 class Planner:
     """Lays out the values of a graph. `scratch` says how much memory a kernel needs for itself."""
 
-    def __init__(self, grouping: Grouping, kernels: list[Kernel]):
-        self.graph, self.grouping, self.kernels = grouping.graph, grouping, kernels
+    def __init__(self, buffers: Buffers, kernels: list[Kernel]):
+        self.graph, self.buffers, self.kernels = buffers.graph, buffers, kernels
         self.scratch: Mapping[int, int] = {}
-        self.given = set(grouping.graph.inputs)
+        self.given = set(buffers.graph.inputs)
         self.plan = Plan()
         self.taken: set[Symbol] = set()  # values whose place another has taken over
-        self.needed = needed(grouping, kernels)
-        self.reads = [reads(kernel, grouping) for kernel in kernels]
+        self.needed = needed(buffers, kernels)
+        self.reads = [reads(kernel, buffers) for kernel in kernels]
         self.writes = [
-            list(dict.fromkeys(map(grouping.memory, self.stored(kernel)))) for kernel in kernels
+            list(dict.fromkeys(map(buffers.memory, self.stored(kernel)))) for kernel in kernels
         ]
 
     def stored(self, kernel: Kernel) -> list[Symbol]:
         """The results of a kernel that somebody needs in memory."""
-        return [y for y in results(kernel) if self.grouping.memory(y) in self.needed]
+        return [y for y in results(kernel) if self.buffers.memory(y) in self.needed]
 
     def settle(self) -> None:
         """Place what lies in memory that is given."""
@@ -102,14 +103,14 @@ class Planner:
         self.place_in_arena()
         updates, self.plan.updates = self.plan.updates, []
         for target, value in updates:
-            place = self.plan.places[self.grouping.memory(value)]
+            place = self.plan.places[self.buffers.memory(value)]
             (self.plan.copies if place.in_arena else self.plan.updates).append((target, value))
         return self.plan
 
     def adds_in_place(self, kernel: Product) -> bool:
         """Whether a product is added to what its result is written over."""
         total = kernel.added_to()
-        place = self.plan.places.get(self.grouping.memory(kernel.members[-1]))
+        place = self.plan.places.get(self.buffers.memory(kernel.members[-1]))
         return total is not None and place is not None and place == self.plan.places.get(total)
 
     def find_lives(self) -> None:
@@ -121,7 +122,7 @@ class Planner:
             for value in self.reads[k]:
                 lives[value] = (lives.get(value, (0, 0))[0], k)
         for y in self.graph.outputs:
-            memory = self.grouping.memory(y)
+            memory = self.buffers.memory(y)
             lives[memory] = (lives.get(memory, (0, 0))[0], len(self.kernels))
 
     def place_given(self) -> None:
@@ -136,7 +137,7 @@ class Planner:
         """Outputs go to the inputs that they update, or to memory of their own."""
         first = len(self.graph.inputs)
         for i, y in enumerate(self.graph.outputs):
-            memory, target = self.grouping.memory(y), self.grouping.updates.get(i)
+            memory, target = self.buffers.memory(y), self.buffers.updates.get(i)
             if target is not None:
                 self.plan.returned.append(target)
                 if memory not in self.plan.places and self.may_overwrite(memory, target):
@@ -151,7 +152,7 @@ class Planner:
         """Whether nobody reads the input after `value` has been written over it."""
         x = self.graph.inputs[target]
         k = self.plan.lives[value][0]
-        if value in self.grouping.pieces and x in self.reads[k]:
+        if value in self.buffers.pieces and x in self.reads[k]:
             return False
         if self.plan.lives.get(x, (0, 0))[1] > k:
             return False
@@ -197,13 +198,13 @@ class Planner:
             return False
         if kernel.reduced_by is not None and not read_with_result(kernel, value, x):
             return False
-        bases = [base for base in kernel.reads if self.grouping.memory(base) is x]
+        bases = [base for base in kernel.reads if self.buffers.memory(base) is x]
         same_size = x.dtype.itemsize == value.dtype.itemsize
-        if not same_size or len(bases) != 1 or value in self.grouping.pieces:
+        if not same_size or len(bases) != 1 or value in self.buffers.pieces:
             return False
         known = kernel.reads[bases[0]]
-        place = self.grouping.place(value, kernel.index[value])
-        return len(known) == 1 and self.grouping.place(bases[0], known[0]) == place
+        place = self.buffers.place(value, kernel.index[value])
+        return len(known) == 1 and self.buffers.place(bases[0], known[0]) == place
 
 
 def read_with_result(loop: Loop, value: Symbol, x: Symbol) -> bool:

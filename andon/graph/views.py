@@ -6,6 +6,7 @@ A table says for each view op where the element at an index of the view lies in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterable
 from itertools import accumulate
 from typing import Any, TypeVar
@@ -134,6 +135,30 @@ def index_in_source(value: Symbol, forms: Forms) -> Forms | None:
     if op.name == "read":
         return along_recipe(forms, value.inputs[0].spec, value.attrs["recipe"])
     return INDEX_MAPS[op.name](forms, tuple(value.inputs[0].shape), value.shape, **value.attrs)
+
+
+def index_in_view(view: Symbol, forms: Forms) -> Forms | None:
+    """The index in a view of the element at `forms` of its source, if it shows all of it."""
+    op: Any = view.op
+    old, new = view.inputs[0].shape, view.shape
+    if op.name == "permute":
+        return [forms[d] for d in view.attrs["dims"]]
+    if op.name == "flip":
+        return [
+            (f * -1).plus(n - 1) if d in view.attrs["dims"] else f
+            for d, (f, n) in enumerate(zip(forms, old, strict=True))
+        ]
+    in_order = op.name in ("reshape", "expand", "contiguous", "clone", "positive", "cast")
+    shows_all = op is not item and math.prod(old) == math.prod(new)
+    return reshaped(forms, old, new) if in_order and shows_all else None
+
+
+def index_through(views: Iterable[Symbol], forms: Forms) -> Forms | None:
+    """The index in the last of a chain of views of the element at `forms` of its source."""
+    found: Forms | None = forms
+    for view in views:
+        found = index_in_view(view, found) if found is not None else None
+    return found
 
 
 def along_recipe(forms: Forms | None, spec: Spec, recipe: Iterable) -> Forms | None:
