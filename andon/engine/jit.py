@@ -121,7 +121,7 @@ class Jitted:
         changed = [f"argument {i} is {text(a)}, was {text(b)}" for i, (a, b) in pairs if a != b]
         return "; ".join(changed) or "the arguments have another structure, or the modes differ"
 
-    def graph_of(self, *args: Any, **kwargs: Any) -> Graph:
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The simplified graph for these arguments."""
         leaves, structure = flatten((args, kwargs))
         return self.program(leaves, structure).graph

@@ -144,6 +144,12 @@ class Graph:
                 found[x].append(value)
         return found
 
+    def draw(self, format: str = "svg", limit: int = 2000) -> Any:
+        """The graph as a picture: it shows itself in a notebook, `.save("graph.svg")` writes it."""
+        from ..drawing import draw  # an import of its own: few programs draw
+
+        return draw(self, format, limit)
+
     def __str__(self) -> str:
         from .text import text_of
 
