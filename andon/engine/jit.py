@@ -131,6 +131,11 @@ class Jitted:
         leaves, structure = flatten((args, kwargs))
         return self.program(leaves, structure).executable.c_source
 
+    def profile(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with these arguments; what each kernel took (see `profile`)."""
+        leaves, structure = flatten((args, kwargs))
+        return self.program(leaves, structure).profile(leaves)
+
     def export_c(self, folder: Any, *args: Any, **kwargs: Any) -> Any:
         """Write what runs for these arguments as a C file that needs nothing else."""
         from .export import export_c
