@@ -68,7 +68,7 @@ SUBMODULES = {
 }  # fmt: skip
 FUNCTIONS = {
     "jit": "andon.engine.jit", "parse": "andon.graph.text",
-    "export_c": "andon.engine.export",
+    "export_c": "andon.engine.export", "profile": "andon.engine.profile",
     "load": "andon.serialization", "save": "andon.serialization",
 }  # fmt: skip
 

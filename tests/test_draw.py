@@ -313,7 +313,7 @@ def test_a_recorded_graph_shows_names_ops_attributes_and_specs():
       %y = mul(%h, 2.0)
       %z = sum(%rest, dim=(0,), keepdim=False)
       return %y, %z""")
-    drawing = draw(graph)
+    drawing = graph.draw()
     assert repr(drawing) == "Drawing(4 nodes, 3 edges)"
     texts = [text for text, _ in words(drawing)]
     assert ["x", "float32[4, 3]"] in texts

@@ -8,7 +8,11 @@ from typing import Any
 from .absent import absent_names
 
 NAMES = "profile schedule tensorboard_trace_handler ProfilerActivity ProfilerAction"
-globals().update(absent_names("torch.profiler", NAMES, "andon has no profiler"))
+globals().update(
+    absent_names(
+        "torch.profiler", NAMES, "andon.profile shows what the kernels of a compiled function take"
+    )
+)
 
 
 class record_function(ContextDecorator):

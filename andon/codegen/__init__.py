@@ -18,6 +18,7 @@ along_a_dim       argmax, running sums, borders, triangles
 indexed           reading and adding at places that data says
 translation_unit  the whole file, and the schedule per op
 chunked_step      the batch-parallel schedule
+timed             what a profile says of the kernels whose calls are timed
 halves            a large file as two, for two compilers
 """
 

@@ -19,7 +19,7 @@ STEP = """/* The whole step, by each thread of a team. */
 static void run_step(void *context, long part, long parts)
 {{
     call *c = context;
-    char *arena = c->arena, **given = c->given;
+{start}    char *arena = c->arena, **given = c->given;
     const long workers = parts < c->threads ? parts : c->threads;
     char *own = arena + {fixed} + part * {per_thread}; /* accumulators, then a chunk's memory */
     char *of_before[] = {{{before}}};
@@ -47,9 +47,9 @@ static void run_step(void *context, long part, long parts)
 class ChunkedStep:
     """Writes the file of a step that is split along its batch."""
 
-    def __init__(self, graph: Graph, updates: Mapping[int, int], split: Split):
+    def __init__(self, graph: Graph, updates: Mapping[int, int], split: Split, timed: bool):
         self.graph, self.updates, self.split = graph, updates, split
-        self.functions = Functions()
+        self.functions = Functions(timed)
         sums = dict(enumerate(self.sum_inputs()))
         self.parts = [
             writer_of(split.before, {}, self.functions),
@@ -90,7 +90,8 @@ class ChunkedStep:
             return None
         if chunk.plan.updates or chunk.plan.copies or after.plan.updates:
             return None
-        segments = [w.segment(i, checks=False) for i, w in enumerate(self.parts)]
+        runs = 1, self.split.chunks, 1
+        segments = [w.segment(i, False, runs[i]) for i, w in enumerate(self.parts)]
         texts = [segment.text() for segment in segments]
         rest = [*texts, self.step(), entry_of("parallel_team(run_step, &c)")]
         found = Unit(self.graph, after.buffers, self.kernels(), self.plan(), [0], self.per_thread)
@@ -113,6 +114,7 @@ class ChunkedStep:
     def step(self) -> str:
         """The function that runs the three segments."""
         return STEP.format(
+            start="" if self.functions.timed is None else "    profile_part(part);\n",
             fixed=self.fixed,
             per_thread=self.per_thread,
             sums=self.sums,

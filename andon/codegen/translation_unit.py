@@ -28,6 +28,7 @@ from .nest import CHUNKS, Nest
 from .product import product_functions
 from .scalar import MATHEMATICAL, STORED, can_compute, name_of
 from .split_reduction import split_reduction
+from .timed import Timed, timed
 from .transposition import transposition
 
 SMALL = 1 << 14  # elements of work that are not worth a second thread
@@ -45,6 +46,7 @@ class Unit:
     source      the file: `functions`, and the `rest`, which calls them
     steps       what runs in turn: the number of a segment, or a kernel that is a reference's call
     per_thread  bytes of the arena that each thread has, after those of the plan
+    timed       what a profile says of the kernels, if the calls of these are timed
     """
 
     graph: Graph
@@ -56,9 +58,12 @@ class Unit:
     source: str = ""
     functions: Functions | None = None
     rest: str = ""
+    timed: list[Timed] = field(default_factory=list)
 
     def write(self, functions: Functions, rest: list[str], *graphs: Graph) -> None:
         """Put the file together: its functions, and the segments that call them."""
+        if functions.timed is not None:
+            self.timed, rest = functions.timed, ['#include "profile.h"', *rest]
         self.functions, self.rest = functions, "\n".join(rest)
         self.source = "\n".join([*functions.file(*graphs), self.rest])
 
@@ -68,19 +73,21 @@ class Unit:
         return [c for c in self.graph.constants if c not in inputs]
 
 
-def translate(graph: Graph, updates: Mapping[int, int] | None = None) -> Unit:
-    """The C file of a graph, the plan of its memory, and the order in which things run."""
+def translate(graph: Graph, updates: Mapping[int, int] | None = None, timed: bool = False) -> Unit:
+    """The C file of a graph, the plan of its memory, and the order in which things run.
+
+    If `timed`, the file notes when each call of a kernel begins and ends.
+    """
     from .chunked_step import ChunkedStep
 
     split = split_batch(graph, updates) if updates else None
-    if split is not None and (found := ChunkedStep(graph, updates or {}, split).unit()):
+    if split is not None and (found := ChunkedStep(graph, updates or {}, split, timed).unit()):
         return found
-    buffers = Buffers(graph, can_compute, updates)
-    return Writer(buffers, Grouping(buffers).run()).unit()
+    return writer_of(graph, updates or {}, Functions(timed)).unit()
 
 
 def writer_of(graph: Graph, updates: Mapping[int, int], functions: Functions) -> Writer:
-    """The writer of a graph that is a part of a file."""
+    """The writer of a graph that is a file, or a part of one."""
     buffers = Buffers(graph, can_compute, updates)
     return Writer(buffers, Grouping(buffers).run(), functions)
 
@@ -88,10 +95,10 @@ def writer_of(graph: Graph, updates: Mapping[int, int], functions: Functions) ->
 class Writer:
     """Writes the file of one graph."""
 
-    def __init__(self, buffers: Buffers, kernels: list[Kernel], functions: Functions | None = None):
+    def __init__(self, buffers: Buffers, kernels: list[Kernel], functions: Functions):
         self.buffers, self.kernels, self.graph = buffers, kernels, buffers.graph
         self.names = names_of(self.graph)
-        self.functions = functions or Functions()
+        self.functions = functions
         self.planner = Planner(buffers, kernels)
         self.planner.settle()
         self.calls = [self.functions_of(kernel) for kernel in kernels]
@@ -111,9 +118,9 @@ class Writer:
             return [LoopText(Nest(kernel, stored, self.buffers)).function()]
         return call_of(kernel, self.buffers)
 
-    def segment(self, number: int, checks: bool = True) -> Segment:
+    def segment(self, number: int, checks: bool = True, runs: int = 1) -> Segment:
         """All kernels in one segment. None of them may be a reference."""
-        segment = Segment(self, number, checks)
+        segment = Segment(self, number, checks, runs)
         for k, functions in enumerate(self.calls):
             for function in functions or ():
                 segment.add(k, function)
@@ -128,6 +135,7 @@ class Writer:
             if functions is None:
                 assert isinstance(kernel, Call)
                 steps.append(kernel)
+                self.note_timed(k, str(kernel.node.op), 1)
                 continue
             if not steps or not isinstance(steps[-1], int):
                 steps.append(len(segments))
@@ -163,6 +171,15 @@ class Writer:
         body = "\n * ".join(lines).replace("*/", "* /")
         return f"/* {body} */"
 
+    def note_timed(self, k: int, title: str, runs: int, first: bool = True) -> int | None:
+        """The number of a call that is to be timed; None if calls are not."""
+        if self.functions.timed is None:
+            return None
+        kernel = self.kernels[k]
+        stored = self.planner.stored(kernel)
+        self.functions.timed.append(timed(kernel, stored, title, self.names, runs, first))
+        return len(self.functions.timed) - 1
+
     # ---- memory
 
     def pointer(self, value: Symbol, offset: int, written: bool) -> str:
@@ -186,9 +203,10 @@ class Written(NamedTuple):
 
 
 class Functions:
-    """The functions of a file, each text once."""
+    """The functions of a file, each text once; and if calls are timed, what is said of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, timed: bool = False) -> None:
+        self.timed: list[Timed] | None = [] if timed else None
         self.names: dict[str, str] = {}  # by text
         self.written: list[Written] = []
         self.headers: set[str] = set()
@@ -281,8 +299,8 @@ CALL = """typedef struct {
 class Segment:
     """Calls of kernels, and the barriers between them."""
 
-    def __init__(self, writer: Writer, number: int, checks: bool = True):
-        self.writer, self.number = writer, number
+    def __init__(self, writer: Writer, number: int, checks: bool = True, runs: int = 1):
+        self.writer, self.number, self.runs = writer, number, runs
         self.lines: list[str] = []
         self.open: list[tuple[bool, list[Block], list[Block]]] = []  # since the last barrier
         self.parallel = False
@@ -299,7 +317,11 @@ class Segment:
         self.check_before_overwriting(writes)
         self.open.append((serial, reads, writes))
         self.parallel |= not serial
-        self.lines.append(self.call(k, function, name, serial))
+        text = self.call(k, function, name, serial)
+        first = function is (writer.calls[k] or [function])[0]
+        timing = writer.note_timed(k, name, self.runs, first)
+        text = text if timing is None else f"TIMED({timing}, {text})"
+        self.lines.append(f"if (part == 0) {text}" if serial else text)
 
     def barrier(self) -> None:
         self.lines.append("team_barrier(parts);")
@@ -341,13 +363,9 @@ class Segment:
                 arguments.append(f"(float *)(arena + {at})")
         rest = ", ".join([*arguments, "&c->error"])
         if function.by_parts:
-            return (
-                f"if (part == 0) {name}(0, 1, {rest});"
-                if serial
-                else f"{name}(part, parts, {rest});"
-            )
+            return f"{name}(0, 1, {rest});" if serial else f"{name}(part, parts, {rest});"
         if serial:
-            return f"if (part == 0) {name}(0, {function.rows}, {rest});"
+            return f"{name}(0, {function.rows}, {rest});"
         rows = f"r = rows_of_part({function.rows}, {function.unit}, part, parts);"
         return f"{rows}\n    {name}(r.begin, r.end, {rest});"
 
@@ -364,12 +382,13 @@ class Segment:
     def text(self) -> str:
         lines = "\n    ".join(self.lines)
         declared = "    row_range r;\n" if self.parallel else ""
+        start = "" if self.writer.functions.timed is None else "    profile_part(part);\n"
         return (
             f"static void segment_{self.number}(call *c, char *arena, char **given, long part, "
             f"long parts)\n{{\n    (void)c, (void)arena, (void)given, (void)parts;\n"
             f"{declared}    {lines}\n}}\n"
             f"static void run_{self.number}(void *context, long part, long parts)\n{{\n"
-            f"    call *c = context;\n"
+            f"    call *c = context;\n{start}"
             f"    segment_{self.number}(c, c->arena, c->given, part, parts);\n}}\n"
         )
 

@@ -59,6 +59,13 @@ class Executable:
         """The graph as C."""
         return translate(lower(self.graph), self.updates)
 
+    @cached_property
+    def timed(self) -> Any:
+        """The same with a clock around the call of each kernel."""
+        from .timing import TimedExecutable
+
+        return TimedExecutable(self)
+
     @property
     def c_source(self) -> str:
         """The C that was compiled."""
@@ -120,11 +127,20 @@ class Executable:
 
     def by_reference(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The same by the reference executor: where there is no compiler, and to raise errors."""
-        outputs = self.graph.run(*inputs)
+        return self.written_over(self.graph.run(*inputs), inputs)
+
+    def written_over(self, outputs: list, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs, those that update an input written over it."""
         for i, j in self.updates.items():
             inputs[j][...] = outputs[i]
             outputs[i] = inputs[j]
         return outputs
+
+    def profile(self, inputs: Sequence[np.ndarray]) -> Any:
+        """What the kernels take in a call with these inputs, which updates what a call updates."""
+        from .profile import measured
+
+        return measured(self, inputs)[1]
 
 
 def is_empty(graph: Graph) -> bool:

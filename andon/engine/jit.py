@@ -121,7 +121,7 @@ class Jitted:
         changed = [f"argument {i} is {text(a)}, was {text(b)}" for i, (a, b) in pairs if a != b]
         return "; ".join(changed) or "the arguments have another structure, or the modes differ"
 
-    def graph_of(self, *args: Any, **kwargs: Any) -> Graph:
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The simplified graph for these arguments."""
         leaves, structure = flatten((args, kwargs))
         return self.program(leaves, structure).graph
@@ -130,6 +130,11 @@ class Jitted:
         """The C that runs for these arguments."""
         leaves, structure = flatten((args, kwargs))
         return self.program(leaves, structure).executable.c_source
+
+    def profile(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with these arguments; what each kernel took (see `profile`)."""
+        leaves, structure = flatten((args, kwargs))
+        return self.program(leaves, structure).profile(leaves)
 
     def export_c(self, folder: Any, *args: Any, **kwargs: Any) -> Any:
         """Write what runs for these arguments as a C file that needs nothing else."""

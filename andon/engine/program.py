@@ -86,13 +86,16 @@ class Program:
 
     # A call
 
-    def call(self, leaves: Sequence) -> Any:
-        """What the function returns for these arguments, with all that it does besides."""
+    def call(self, leaves: Sequence, run: Any = None) -> Any:
+        """What the function returns for these arguments, with all that it does besides.
+
+        `run` takes the place of the executable.
+        """
         arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
         arrays += [tensor.array for tensor, _, _ in self.state]
         if self.steps:
             arrays += self.take_steps()
-        outputs = self.executable(arrays)
+        outputs = (run or self.executable)(arrays)
         for memory in self.touched:
             memory.touch()
         for tensor, result in self.gradients:
@@ -101,6 +104,20 @@ class Program:
         if self.gradient is not None and mode.grad:
             self.gradient.attach(results, leaves, outputs)
         return results[0] if self.returns_one else unflatten(self.structure, results)
+
+    def profile(self, leaves: Sequence) -> Any:
+        """What the kernels take in a call."""
+        from .profile import measured
+
+        found = []
+
+        def run(arrays: list) -> list:
+            outputs, profile = measured(self.executable, arrays)
+            found.append(profile)
+            return outputs
+
+        self.call(leaves, run)
+        return found[0]
 
     def take_steps(self) -> list[np.ndarray]:
         """Do what Python must before a call; gives the numbers that may have changed."""

@@ -22,6 +22,7 @@ from ..core.op import Op, item
 from ..core.spec import Spec
 from ..ops.arithmetic import add
 from .algebra import made_by
+from .cost import multiplications
 from .ir import Graph, Symbol, placeholder
 from .record import emit, output
 from .rewrite import extract
@@ -296,18 +297,6 @@ def outermost(value: Symbol, d: int) -> bool:
     return all(n == 1 for n in value.shape[:d])
 
 
-def work(value: Symbol) -> int:
-    """The multiplications of a value, for those ops that matter."""
-    name = value.op.name if value.op is not None else ""
-    if name == "matmul":
-        return math.prod(value.shape) * value.inputs[0].shape[-1]
-    if not name.startswith("conv"):
-        return 0
-    a, b = value.operands
-    y, w = {"conv": (value, b), "conv_input_grad": (a, b), "conv_weight_grad": (b, value)}[name]
-    return math.prod(y.shape) * math.prod(w.shape[1:])
-
-
 def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
     """The graph as three, if its work is on samples of a batch and their sums."""
     state = set(updates.values())
@@ -319,8 +308,9 @@ def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
     if B < 4:
         return None
     proof = Proof(graph, batched, B)
-    in_chunks = sum(work(v) for v in graph.values if proof.states[v] not in (EARLY, LATE))
-    if in_chunks < ENOUGH * sum(map(work, graph.values)) or not in_chunks:
+    work = {v: multiplications(v) for v in graph.values}
+    in_chunks = sum(n for v, n in work.items() if proof.states[v] not in (EARLY, LATE))
+    if in_chunks < ENOUGH * sum(work.values()) or not in_chunks:
         return None
     samples = samples_of_chunk(graph, proof)
     return Splitter(graph, proof, samples).split() if B // samples >= FEWEST else None
@@ -329,8 +319,8 @@ def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
 def samples_of_chunk(graph: Graph, proof: Proof) -> int:
     """As many as give the largest product enough rows: a chunk reads all weights anew."""
     B, samples = proof.B, 2 if proof.B % 2 == 0 and proof.B >= 16 else 1
-    of_rows = [v for v in graph.values if isinstance(proof.states[v], int) and work(v)]
-    largest = max(of_rows, key=work, default=None)
+    of_rows = [v for v in graph.values if isinstance(proof.states[v], int) and multiplications(v)]
+    largest = max(of_rows, key=multiplications, default=None)
     rows = ROWS
     if largest is not None:  # of a convolution, the positions
         of_matrix = made_by(largest, "matmul")
@@ -364,7 +354,7 @@ class Splitter:
         outputs: list[Symbol] = []
         for value in sums:
             total = self.read_as(placeholder(value.spec, f"{value.name or 'sum'}_total"), value)
-            outputs.append(emit(add, (total, self.new[value]), {}, ("", 0)))
+            outputs.append(emit(add, (total, self.new[value]), {}, value.line))
         outputs += [self.new[v] for v in stacked]
         early = list(
             dict.fromkeys(x for x, _ in self.reads if self.states[x] == EARLY and x.op is not None)

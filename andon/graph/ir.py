@@ -7,7 +7,7 @@ leave true; `run` is the reference executor, one NumPy call per value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -121,8 +121,12 @@ class Graph:
                 value.checked = True
         return self
 
-    def run(self, *arrays: Any) -> list[np.ndarray]:
-        """What the graph makes of `arrays`, by the ops' NumPy references."""
+    def run(self, *arrays: Any, compute: Callable | None = None) -> list[np.ndarray]:
+        """What the graph makes of `arrays`, by the ops' NumPy references.
+
+        `compute(value, found)` takes the place of `run_value`.
+        """
+        compute = compute or run_value
         given = check_arrays(self, arrays)
         found: dict[Symbol, Any] = dict(zip(self.inputs, given, strict=True))
         last_use = {x: v for v in self.values for x in v.operands}
@@ -130,7 +134,7 @@ class Graph:
         for value in self.values:
             if value in found:
                 continue
-            found[value] = value.const if value.op is None else run_value(value, found)
+            found[value] = value.const if value.op is None else compute(value, found)
             for x in value.operands:
                 if last_use[x] is value and x not in kept:
                     found.pop(x, None)
@@ -143,6 +147,12 @@ class Graph:
             for x in value.operands:
                 found[x].append(value)
         return found
+
+    def draw(self, format: str = "svg", limit: int = 2000) -> Any:
+        """The graph as a picture: it shows itself in a notebook, `.save("graph.svg")` writes it."""
+        from ..drawing import draw  # an import of its own: few programs draw
+
+        return draw(self, format, limit)
 
     def __str__(self) -> str:
         from .text import text_of
