@@ -1,7 +1,8 @@
 """A compiled training step of minGPT's sizes: `andon.jit` beside `torch.compile`.
 
-The same model text as `gpt_step`, the same step: forward, backward, clip, AdamW. The floor is the
-multiply-adds of the matrix products at the speed that torch reaches on a large one. Then: the first
+The same model text as `gpt_step`, the same step: forward, backward, clip, AdamW; without dropout,
+and with minGPT's default of 0.1 in all three places. The floor is the multiply-adds of the matrix
+products at the speed that torch reaches on a large one. Then: the first
 call, with and without the disk cache, each in a new process; the peak memory beside eager torch;
 and what a call costs besides its work.
 """
@@ -20,12 +21,13 @@ from .gpt_step import SIZES, VOCAB, build, flops
 from .timing import alternate, human, seconds, show
 
 TARGETS = (0.35, 0.72)
+DROPOUT = 0.1  # minGPT's default
 ROUNDS = ((15, 10), (5, 1))  # rounds, and calls of a round that are timed
 
 
-def compiled_step(t, layers, heads, width, batch, block):
+def compiled_step(t, layers, heads, width, batch, block, dropout=0.0):
     """A function that takes one compiled training step in framework `t`."""
-    model = build(t, layers, heads, width, block)
+    model = build(t, layers, heads, width, block, dropout)
     optimizer = t.optim.AdamW(model.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1)
     rng = np.random.default_rng(0)
     x = t.tensor(rng.integers(0, VOCAB, (batch, block)))
@@ -107,9 +109,11 @@ def main() -> None:
     for (name, sizes), target, (rounds, repeats) in zip(
         SIZES.items(), TARGETS, ROUNDS, strict=True
     ):
-        ours, theirs = compiled_step(andon, *sizes), compiled_step(torch, *sizes)
         floor = f"{human(flops(*sizes) / speed)} at {speed / 1e9:.0f} GFLOP/s"
-        results.append(alternate(name, ours, theirs, rounds, repeats, target, floor, 2))
+        for dropout in (0.0, DROPOUT):
+            ours, theirs = (compiled_step(t, *sizes, dropout) for t in (andon, torch))
+            row = f"{name}, dropout {dropout}" if dropout else name
+            results.append(alternate(row, ours, theirs, rounds, repeats, target, floor, 2))
     show("training step, compiled", results, "torch.compile")
     name = "gpt-mini 64 × 128"
     with tempfile.TemporaryDirectory() as folder:

@@ -22,8 +22,8 @@ SIZES = {  # layers, heads, width, batch, block
 VOCAB = 65
 
 
-def build(t, layers: int, heads: int, width: int, block: int):
-    """The model of minGPT in the names of framework `t`."""
+def build(t, layers: int, heads: int, width: int, block: int, dropout: float = 0.0):
+    """The model of minGPT in the names of framework `t`, its three dropouts with one p."""
     nn, F = t.nn, t.nn.functional
 
     class Attention(nn.Module):
@@ -32,6 +32,7 @@ def build(t, layers: int, heads: int, width: int, block: int):
             self.c_attn, self.c_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
             mask = t.tril(t.ones(block, block)).view(1, 1, block, block)
             self.register_buffer("mask", mask)
+            self.attn_dropout, self.resid_dropout = nn.Dropout(dropout), nn.Dropout(dropout)
 
         def forward(self, x):
             B, T, C = x.size()
@@ -39,7 +40,9 @@ def build(t, layers: int, heads: int, width: int, block: int):
             q, k, v = (z.view(B, T, heads, C // heads).transpose(1, 2) for z in (q, k, v))
             att = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))  # (B, H, T, T)
             att = F.softmax(att.masked_fill(self.mask == 0, float("-inf")), dim=-1)
-            return self.c_proj((att @ v).transpose(1, 2).contiguous().view(B, T, C))
+            y = self.attn_dropout(att) @ v
+            y = self.c_proj(y.transpose(1, 2).contiguous().view(B, T, C))
+            return self.resid_dropout(y)
 
     class Block(nn.Module):
         def __init__(self):
@@ -47,23 +50,25 @@ def build(t, layers: int, heads: int, width: int, block: int):
             self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
             self.attn = Attention()
             self.c_fc, self.c_proj = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+            self.dropout = nn.Dropout(dropout)
 
         def forward(self, x):
             x = x + self.attn(self.ln_1(x))
             h = self.c_fc(self.ln_2(x))
             h = 0.5 * h * (1 + t.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * t.pow(h, 3.0))))
-            return x + self.c_proj(h)
+            return x + self.dropout(self.c_proj(h))
 
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
             self.wte, self.wpe = nn.Embedding(VOCAB, width), nn.Embedding(block, width)
+            self.drop = nn.Dropout(dropout)
             self.h = nn.ModuleList([Block() for _ in range(layers)])
             self.ln_f = nn.LayerNorm(width)
             self.lm_head = nn.Linear(width, VOCAB, bias=False)
 
         def forward(self, idx, targets):
-            x = self.wte(idx) + self.wpe(t.arange(idx.size(1)))
+            x = self.drop(self.wte(idx) + self.wpe(t.arange(idx.size(1))))
             for block in self.h:
                 x = block(x)
             logits = self.lm_head(self.ln_f(x))

@@ -229,6 +229,50 @@ def test_a_training_step_goes_through_its_samples_chunk_by_chunk():
         np.testing.assert_allclose(have, parameter.detach().numpy(), rtol=1e-3, atol=2e-5)
 
 
+class Dropping(andon.nn.Module):
+    """A block whose weights, result and input are dropped; of its tokens, all or a part."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.qkv, self.out = andon.nn.Linear(width, 3 * width), andon.nn.Linear(width, 7)
+        self.drop = andon.nn.Dropout(0.1)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        heads = self.qkv(self.drop(x)).view(B, T, 3, 2, C // 2).permute(2, 0, 3, 1, 4)
+        q, k, v = heads.unbind(0)
+        weights = self.drop((q @ k.mT * 0.3).softmax(-1))
+        y = (weights @ v).transpose(1, 2).reshape(B, T, C)
+        return self.out(x + self.drop(y))
+
+
+@pytest.mark.parametrize("tokens", [16, 27])  # rows begin with a block of random numbers, or not
+def test_the_samples_of_a_chunk_draw_what_they_do_in_the_whole_batch(tokens):
+    rng = np.random.default_rng(0)
+    x = andon.tensor(rng.standard_normal((16, tokens, 24)).astype(np.float32))
+    y = andon.tensor(rng.integers(0, 7, (16, tokens)))
+
+    def losses(transform):
+        andon.manual_seed(0)
+        model = Dropping(24)
+        optimizer = andon.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = andon.nn.functional.cross_entropy(model(x).view(-1, 7), y.view(-1))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        made = transform(step)
+        return [made(x, y).item() for _ in range(4)], made
+
+    found, jitted = losses(andon.jit)
+    source = jitted.c_source(x, y)
+    assert "run_step" in source and "attention_backward_kernel" in source
+    np.testing.assert_allclose(found, losses(lambda f: f)[0], rtol=2e-6)
+
+
 def test_what_is_computed_of_samples_comes_back_whole():
     andon.manual_seed(0)
     step, _, x, y = training_step()

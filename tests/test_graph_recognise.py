@@ -312,6 +312,46 @@ def test_attention(f):
     assert_becomes("attention", f, *HEADS, train=False)
 
 
+DROPPED = {
+    "dropout of the weights": lambda q, k, v: F.dropout(F.softmax(q @ k.mT, -1), 0.25) @ v,
+    "dropout of merged heads": lambda q, k, v: (
+        F.dropout(F.softmax(q @ k.mT, -1).view(6, 5, 5), 0.25) @ v.view(6, 5, 4)
+    ),
+    "dropout by torch's function": lambda q, k, v: F.scaled_dot_product_attention(
+        q, k, v, dropout_p=0.25
+    ),
+}
+
+
+@pytest.mark.parametrize("f", DROPPED.values(), ids=DROPPED)
+def test_attention_drops_what_was_dropped(f):
+    def fresh(q, k, v):
+        andon.manual_seed(3)
+        return f(q, k, v)
+
+    changed = assert_becomes("add attention attention_backward", fresh, *HEADS)  # add: next key
+    assert "drop=0.25" in str(changed)
+
+
+def test_attention_that_drops_is_one_op_as_text():
+    text = """
+    graph(%q: float32[2, 4, 3], %k: float32[2, 5, 3], %v: float32[2, 5, 3], %key: int64[2]):
+      %t: float32[2, 3, 5] = permute(%k, dims=(0, 2, 1))
+      %s: float32[2, 4, 5] = matmul(%q, %t)
+      %p: float32[2, 4, 5] = softmax(%s, dim=2)
+      %d: float32[2, 4, 5] = random_drop(%p, %key, p=0.1)
+      %y: float32[2, 4, 3] = matmul(%d, %v)
+      return %y"""
+    assert (
+        str(run_passes(parse(text), SIMPLIFY)).replace("%attention", "%y")
+        == """\
+graph(%q: float32[2, 4, 3], %k: float32[2, 5, 3], %v: float32[2, 5, 3], %key: int64[2]):
+  %y: float32[2, 4, 3], %y_1: float32[2, 4] = attention(%q, %k, %v, None, %key, \
+scale=1.0, causal=False, drop=0.1)
+  return %y"""
+    )
+
+
 def test_attention_of_keys_whose_dims_are_in_another_order():
     def f(q, k, v):
         q, k, v = (x.view(2, 5, 3, 4) for x in (q, k, v))
@@ -365,7 +405,7 @@ def test_a_mask_that_is_a_constant_and_triangular_is_causal():
             return masked(q, k, v, self.bias[:, :, :5, :5])
 
     changed = assert_becomes("attention attention_backward", Attention(), *HEADS)
-    assert "None, scale=0.5, causal=True" in str(changed)
+    assert "None, None, scale=0.5, causal=True" in str(changed)
 
 
 def constant_mask(name, array):

@@ -9,20 +9,28 @@ import pytest
 from c_kernels import GUARD, TARGETS, aligned, as_argument, assert_close, built, check_arm, guarded
 
 from andon.ops.attention import attention, attention_backward
+from andon.ops.random import least_kept
+
+DROP = 0.3
 
 DRIVER = """
 #include "attention.h"
 long forward_scratch(attention_shape *a) { return attention_forward_scratch(*a); }
 long backward_scratch(attention_shape *a) { return attention_backward_scratch(*a); }
-void forward(attention_shape *a, long first, long last, float *q, float *k, float *v, void *mask,
-             float *y, float *lse, float *scratch)
+static random_stream drawn(int64_t *key)
 {
-    attention_forward(*a, first, last, q, k, v, mask, y, lse, scratch);
+    return (random_stream){key, key ? (uint64_t)key[2] : 0};
+}
+void forward(attention_shape *a, long first, long last, float *q, float *k, float *v, void *mask,
+             int64_t *key, float *y, float *lse, float *scratch)
+{
+    attention_forward(*a, first, last, q, k, v, mask, drawn(key), y, lse, scratch);
 }
 void backward(attention_shape *a, long first, long last, float *q, float *k, float *v, void *mask,
-              float *y, float *lse, float *g, float *dq, float *dk, float *dv, float *scratch)
+              int64_t *key, float *y, float *lse, float *g, float *dq, float *dk, float *dv,
+              float *scratch)
 {
-    attention_backward(*a, first, last, q, k, v, mask, y, lse, g, dq, dk, dv, scratch);
+    attention_backward(*a, first, last, q, k, v, mask, drawn(key), y, lse, g, dq, dk, dv, scratch);
 }
 
 /* sizes that the compiler knows: 3 heads of 16, side by side in (B, 40, 3 * 48) and (B, 40, 48) */
@@ -33,13 +41,13 @@ static const attention_shape FUSED = {.H = 3, .T = 40, .S = 40, .D = 16, .E = 16
                                 .dk = BESIDE, .dv = BESIDE, .y = ALONE, .g = ALONE};
 void fused_forward(long first, long last, float *qkv, float *y, float *lse, float *scratch)
 {
-    attention_forward(FUSED, first, last, qkv, qkv + 48, qkv + 96, 0, y, lse, scratch);
+    attention_forward(FUSED, first, last, qkv, qkv + 48, qkv + 96, 0, drawn(0), y, lse, scratch);
 }
 void fused_backward(long first, long last, float *qkv, float *y, float *lse, float *g, float *dqkv,
                     float *scratch)
 {
-    attention_backward(FUSED, first, last, qkv, qkv + 48, qkv + 96, 0, y, lse, g, dqkv, dqkv + 48,
-                       dqkv + 96, scratch);
+    attention_backward(FUSED, first, last, qkv, qkv + 48, qkv + 96, 0, drawn(0), y, lse, g, dqkv,
+                       dqkv + 48, dqkv + 96, scratch);
 }
 long fused_scratch(void) { return attention_backward_scratch(FUSED); }
 """
@@ -58,6 +66,9 @@ class Shape(ctypes.Structure):
         ("mask_kind", ctypes.c_int),
         ("mask", Strides),
         ("mask_key", ctypes.c_long),
+        ("drop", ctypes.c_int),
+        ("least_kept", ctypes.c_uint16),
+        ("kept_scale", ctypes.c_float),
     ]
 
 
@@ -85,7 +96,7 @@ def shape_of(q, k, v, mask, causal, results):
     return shape
 
 
-def run(library, q, k, v, g, mask=None, causal=0):
+def run(library, q, k, v, g, mask=None, causal=0, key=None):
     """y, lse, dq, dk, dv of the kernels; the results lie as (B, T, H, D)."""
     (B, H, T, _), E = q.shape, v.shape[3]
     y, dq, dk, dv = (
@@ -93,12 +104,14 @@ def run(library, q, k, v, g, mask=None, causal=0):
     )
     lse = guarded(B, H, T)
     shape = shape_of(q, k, v, mask, causal, {"y": y, "g": g, "dq": dq, "dk": dk, "dv": dv})
+    if key is not None:
+        shape.drop, shape.least_kept, shape.kept_scale = 1, least_kept(DROP), 1 / (1 - DROP)
     by = ctypes.byref(shape)
     scratch = [aligned(n(by)) for n in (library.forward_scratch, library.backward_scratch)]
     for s in scratch:
         s[:] = np.nan
     for first, last in ((0, 1), (1, B * H)):
-        given = [first, last, q, k, v, mask]
+        given = [first, last, q, k, v, mask, key]
         library.forward(by, *map(as_argument, [*given, y, lse, scratch[0]]))
         library.backward(by, *map(as_argument, [*given, y, lse, g, dq, dk, dv, scratch[1]]))
     return y, lse, dq, dk, dv
@@ -109,13 +122,13 @@ def rows_first(B, H, rows, columns):
     return guarded(B, rows, H, columns).transpose(0, 2, 1, 3)
 
 
-def reference(q, k, v, g, mask=None, causal=0):
+def reference(q, k, v, g, mask=None, causal=0, key=None):
     q, k, v, g = (x.astype(np.float64) for x in (q, k, v, g))
     if mask is not None and mask.dtype != bool:
         mask = mask.astype(np.float64)
-    options = {"scale": q.shape[-1] ** -0.5, "causal": bool(causal)}
-    y, lse = attention.reference(q, k, v, mask, **options)
-    grads = attention_backward.reference(g, q, k, v, mask, y, lse, to_mask=False, **options)
+    options = {"scale": q.shape[-1] ** -0.5, "causal": bool(causal), "drop": DROP}
+    y, lse = attention.reference(q, k, v, mask, key, **options)
+    grads = attention_backward.reference(g, q, k, v, mask, key, y, lse, to_mask=False, **options)
     return y, lse, *grads
 
 
@@ -132,10 +145,10 @@ def example(T, S, D, E, B=2, H=2, seed=0):
     return q, k, v, g
 
 
-def check(library, operands, mask=None, causal=0, tolerance=5e-6):
+def check(library, operands, mask=None, causal=0, tolerance=5e-6, key=None):
     with np.errstate(all="ignore"):
-        wanted = reference(*operands, mask, causal)
-    for got, exact in zip(run(library, *operands, mask, causal), wanted, strict=True):
+        wanted = reference(*operands, mask, causal, key)
+    for got, exact in zip(run(library, *operands, mask, causal, key), wanted, strict=True):
         assert_close(got, exact, tolerance, least=1)
 
 
@@ -151,6 +164,22 @@ SIZES = [
 @pytest.mark.parametrize("T, S, D, E", SIZES)
 def test_queries_keys_and_heads_of_every_size(library, T, S, D, E, causal):
     check(library, example(T, S, D, E), causal=causal)
+
+
+KEYS = [[5, 7, 0], [-3, 2**40, 48], [2**62, -1, 13]]  # the last within a block
+
+
+@pytest.mark.parametrize("causal", [0, 1])
+@pytest.mark.parametrize("T, S, D, E", [*SIZES, (16, 48, 8, 8), (96, 320, 16, 16)])
+def test_dropout_draws_what_the_reference_does(library, T, S, D, E, causal):
+    key = np.array(KEYS[(T + causal) % 3])
+    check(library, example(T, S, D, E), causal=causal, key=key)
+
+
+@pytest.mark.parametrize("T", [3, 40])
+def test_dropout_with_a_mask(library, T):
+    key = np.array(KEYS[2])
+    check(library, example(T, 50, 16, 16), next(masks(T, 50)), tolerance=1e-5, key=key)
 
 
 def masks(T, S):
@@ -256,7 +285,8 @@ def test_only_the_given_heads_are_written(library):
     lse = guarded(2, 2, 20)
     shape = shape_of(q, k, v, None, 0, {"y": y})
     scratch = aligned(library.forward_scratch(ctypes.byref(shape)))
-    library.forward(ctypes.byref(shape), *map(as_argument, (2, 3, q, k, v, None, y, lse, scratch)))
+    given = (2, 3, q, k, v, None, None, y, lse, scratch)
+    library.forward(ctypes.byref(shape), *map(as_argument, given))
     assert (y[0] == GUARD).all() and (y[1, 1] == GUARD).all() and (lse[1, 1] == GUARD).all()
     assert math.isclose(np.abs(y[1, 0] - reference(q, k, v, g)[0][1, 0]).max(), 0, abs_tol=1e-5)
 

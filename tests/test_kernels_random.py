@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
+from c_kernels import TARGETS, as_argument, built
 
 import andon
+from andon.engine.executable import Executable
+from andon.ops.random import random_kept, stream
 
 
 def draws(call, seed=5):
@@ -45,4 +50,45 @@ def test_dropout_drops_the_same_elements_forward_and_backward(shape, dtype):
         dropped.append((y.detach().numpy(), g.numpy()))
     for a, b in zip(*dropped, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
-    assert "random_drop" in f.c_source(x)
+    assert "random_kept_kernel" in f.c_source(x)
+
+
+KEPT = """
+graph(%key: int64[{n}]):
+  %y: bool[{shape}] = random_kept(%key, p=0.2, shape=({shape},))
+  return %y"""
+
+
+@pytest.mark.parametrize("key", [[5, 7], [-3, 2**40, 16], [2**62, -1, 13], [1, 2, 10**7 + 3]])
+@pytest.mark.parametrize("shape", [1, 15, 16, 17, 1024, 1100, 40000])
+def test_what_is_kept_of_a_part_is_that_of_the_whole(key, shape):
+    graph, key = andon.parse(KEPT.format(n=len(key), shape=shape)), np.array(key)
+    (wanted,), (found,) = graph.run(key), Executable(graph)([key])
+    np.testing.assert_array_equal(found, wanted)
+    first = key[2:].sum()
+    if first < 1000:
+        whole = random_kept.reference(key[:2], p=0.2, shape=(first + shape,))
+        np.testing.assert_array_equal(found, whole[first:])
+
+
+DRIVER = """
+#include "random.h"
+void lanes(int64_t *key, uint64_t *y)
+{
+    vw words[WORDS];
+    philox_of_lanes(key, (vw)vl_lanes() + 1000u, words);
+    for (int l = 0; l < VD_LANES; l++)
+        for (int i = 0; i < WORDS; i++) y[WORDS * l + i] = words[i][l];
+}
+long count(void) { return VD_LANES; }
+"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_words_of_lanes_are_those_of_numpy(target):
+    """All 64 bits of them: only a comparison of each quarter is seen otherwise."""
+    library = built(DRIVER, target)
+    library.count.restype = ctypes.c_long
+    key, y = np.array([-5, 2**63 - 1]), np.zeros(4 * library.count(), np.uint64)
+    library.lanes(as_argument(key), as_argument(y))
+    np.testing.assert_array_equal(y, stream(key, 1000).random_raw(y.size))

@@ -28,7 +28,7 @@ static void run_step(void *context, long part, long parts)
     if (part < workers) {{
         memset(own, 0, {sums});
         for (long s = {chunks} * part / workers; s < {chunks} * (part + 1) / workers; s++) {{
-            char *of_chunk[] = {{{chunk}}};
+{keys}            char *of_chunk[] = {{{chunk}}};
             segment_1(c, own + {sums}, of_chunk, 0, 1);
         }}
     }}
@@ -65,7 +65,7 @@ class ChunkedStep:
 
     def sum_inputs(self) -> list[int]:
         """Which inputs of a chunk are the accumulators, in the order of the sums."""
-        places = {value: i for i, (value, _) in enumerate(self.split.reads)}
+        places = {read.value: i for i, read in enumerate(self.split.reads)}
         return [places[value] for value in self.split.sums]
 
     def lay_out(self) -> None:
@@ -121,6 +121,7 @@ class ChunkedStep:
             floats=self.sums // 4,
             chunks=f"{self.split.chunks}L",
             before=", ".join(self.before_table()),
+            keys=self.keys_of_draws(),
             chunk=", ".join(self.chunk_table()),
             after=", ".join(self.after_table()),
         )
@@ -139,17 +140,33 @@ class ChunkedStep:
     def chunk_table(self) -> list[str]:
         sums = set(self.split.sums)
         found = []
-        for value, sliced in self.split.reads:
-            if value in sums:
-                found.append(f"own + {self.places[value]}")
-                continue
-            at = self.given.get(value)
-            base = f"given[{at}]" if at is not None else f"arena + {self.places[value]}"
-            found.append(base + (f" + s * {self.part_size(value)}" if sliced else ""))
+        for i, read in enumerate(self.split.reads):
+            if read.value in sums:
+                found.append(f"own + {self.places[read.value]}")
+            elif read.draws:
+                found.append(f"(char *)key_{i}")
+            else:
+                moved = f" + s * {self.part_size(read.value)}" if read.sliced else ""
+                found.append(self.whole(read.value) + moved)
         found += ["0"] * len(self.split.sums)  # they are written over their inputs
         for value in self.split.stacked:
             found.append(f"arena + {self.places[value]} + s * {self.part_size(value)}")
         return [*found, *self.constants(self.parts[1])]
+
+    def whole(self, value: Symbol) -> str:
+        """Where a value lies that chunks read."""
+        at = self.given.get(value)
+        return f"given[{at}]" if at is not None else f"arena + {self.places[value]}"
+
+    def keys_of_draws(self) -> str:
+        """The keys of what a chunk draws: seed, offset, and the number of its first element."""
+        lines = []
+        for i, read in enumerate(self.split.reads):
+            if read.draws:
+                key = f"((const int64_t *)({self.whole(read.value)}))"
+                lines.append(f"            int64_t key_{i}[] = "
+                             f"{{{key}[0], {key}[1], s * {read.draws}}};\n")  # fmt: skip
+        return "".join(lines)
 
     def after_table(self) -> list[str]:
         inputs, outputs = len(self.graph.inputs), len(self.graph.outputs)

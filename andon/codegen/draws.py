@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from .library import CallText, Function, emits, product
+from ..ops.random import least_kept
+from .library import CallText, Function, emits, product, stream
 from .scalar import name_of
 
 SHORT = {"float32": "f32", "float64": "f64", "int64": "i64"}
 HALVES, WORDS = 8, 4  # of a block of the generator
 
 
-@emits("random_drop")
-def random_drop(call: CallText) -> list[Function] | None:
-    """x scale, or 0 where a half word is too small."""
-    x, key = call.operands
-    (y,) = call.results
-    kind = SHORT.get(name_of(y.dtype))
-    if kind not in ("f32", "f64") or not call.is_packed(x, key, y):
+@emits("random_kept")
+def random_kept(call: CallText) -> list[Function] | None:
+    """True where a quarter word is large enough."""
+    (key,), (y,) = call.operands, call.results
+    if not call.is_packed(key, y):
         return None
-    p = call.attrs["p"]
-    given = f"{call.pointer(key)}, {round(p * 2**32)}u, {1 / (1 - p)!r}"
-    pointers = f"{call.pointer(x)}, {call.pointer(y, True)}"
-    return drawn(call, [f"random_drop_{kind}(m0, m1, {given}, {pointers});"], HALVES)
+    given = f"{stream(call, key)}, {least_kept(call.attrs['p'])}"
+    line = f"random_kept(m0, m1, {given}, (uint8_t *){call.pointer(y, True)});"
+    return drawn(call, [line], 1024, work=2)
 
 
 @emits("random_uniform", "random_normal")
@@ -44,6 +42,8 @@ def random_integers(call: CallText) -> list[Function] | None:
     return drawn(call, [f"random_integers_i64(m0, m1, {given}, {call.pointer(y, True)});"], WORDS)
 
 
-def drawn(call: CallText, lines: list[str], unit: int) -> list[Function]:
+def drawn(call: CallText, lines: list[str], unit: int, work: int = 8) -> list[Function]:
     rows = product(call.results[0].shape)
-    return [call.function([*lines, "(void)error;"], rows, unit=unit, work=8, headers=("random.h",))]
+    return [
+        call.function([*lines, "(void)error;"], rows, unit=unit, work=work, headers=("random.h",))
+    ]

@@ -14,6 +14,7 @@ from ..graph.affine import row_major
 from ..graph.buffers import Buffers, Strided, walks_evenly
 from ..graph.ir import Symbol
 from ..graph.kernel import Call
+from ..ops.random import least_kept
 from .function import Function
 from .product import HEADERS, KINDS, batch_of, leading, matrix, setup
 from .scalar import STORED, literal, name_of
@@ -254,11 +255,11 @@ def embedding_backward(call: CallText) -> list[Function] | None:
 
 @emits("attention")
 def attention(call: CallText) -> list[Function] | None:
-    q, k, v, mask = call.operands
-    shape = attention_shape(call, {"q": q, "k": k, "v": v, "y": call.results[0]}, mask)
+    q, k, v, mask, key = call.operands
+    shape = attention_shape(call, {"q": q, "k": k, "v": v, "y": call.results[0]}, mask, key)
     if shape is None or not call.is_packed(call.results[1]):
         return None
-    pointers = [*map(call.pointer, (q, k, v, mask))]
+    pointers = [*map(call.pointer, (q, k, v, mask)), stream(call, key)]
     pointers += [call.pointer(y, True) for y in call.results]
     lines = [
         *shape,
@@ -272,15 +273,16 @@ def attention(call: CallText) -> list[Function] | None:
 
 @emits("attention_backward")
 def attention_backward(call: CallText) -> list[Function] | None:
-    g, q, k, v, mask, y, lse = call.operands
+    g, q, k, v, mask, key, y, lse = call.operands
     if call.attrs["to_mask"] or not call.is_packed(lse):
         return None
     gq, gk, gv = call.results
     known = {"q": q, "k": k, "v": v, "y": y, "g": g, "dq": gq, "dk": gk, "dv": gv}
-    shape = attention_shape(call, known, mask)
+    shape = attention_shape(call, known, mask, key)
     if shape is None:
         return None
-    pointers = [call.pointer(x) for x in (q, k, v, mask, y, lse, g)]
+    pointers = [*map(call.pointer, (q, k, v, mask)), stream(call, key)]
+    pointers += [call.pointer(x) for x in (y, lse, g)]
     pointers += [call.pointer(x, True) for x in call.results]
     lines = [
         *shape,
@@ -293,7 +295,7 @@ def attention_backward(call: CallText) -> list[Function] | None:
 
 
 def attention_shape(
-    call: CallText, values: dict[str, Symbol], mask: Symbol | None
+    call: CallText, values: dict[str, Symbol], mask: Symbol | None, key: Symbol | None
 ) -> list[str] | None:
     """The constant that attention is compiled for, if all lies in rows of batches of heads."""
     q, k, v = values["q"], values["k"], values["v"]
@@ -314,8 +316,19 @@ def attention_shape(
         if found is None:
             return None
         fields |= found
+    if key is not None:
+        if not call.is_packed(key):
+            return None
+        drop = call.attrs["drop"]
+        fields |= {"drop": 1, "least_kept": least_kept(drop), "kept_scale": 1 / (1 - drop)}
     text = ", ".join(f".{name} = {value}" for name, value in fields.items())
     return [f"const attention_shape shape = {{{text}}};"]
+
+
+def stream(call: CallText, key: Symbol | None) -> str:
+    """Where the numbers of a draw come from, as C: a key, and what it has drawn before."""
+    first = f"(uint64_t)({call.pointer(key)})[2]" if key is not None and key.shape[0] > 2 else "0"
+    return f"(random_stream){{{call.pointer(key)}, {first}}}"
 
 
 def head_strides(

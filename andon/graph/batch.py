@@ -16,11 +16,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..core.dtype import int64
 from ..core.op import Op, item
 from ..core.spec import Spec
 from ..ops.arithmetic import add
+from ..ops.random import random_kept
 from .algebra import made_by
 from .cost import multiplications
 from .ir import Graph, Symbol, placeholder
@@ -37,13 +39,25 @@ ROWS = 64  # of a product in a chunk: fewer do not pay for reading its weights
 FEWEST = 4  # chunks that are shared among threads
 
 
+class Read(NamedTuple):
+    """A value that an input of a chunk is: whole, or only its samples.
+
+    draws  if not 0, the value is the key of a draw, and the input that of the chunk's part of it,
+           of so many elements
+    """
+
+    value: Symbol
+    sliced: bool = False
+    draws: int = 0
+
+
 @dataclass
 class Split:
     """The three graphs, and how their values hang together.
 
     samples   of a chunk
     chunks    how many there are
-    reads     for each input of `chunk`: the value it is, and whether only its samples are read
+    reads     for each input of `chunk`, the value it is
     sums      the values that accumulators hold in the end: the first updates of `chunk`
     stacked   values of single samples that `after` reads, each chunk's in its place
     early     the outputs of `before`
@@ -54,7 +68,7 @@ class Split:
     after: Graph
     samples: int
     chunks: int
-    reads: list[tuple[Symbol, bool]]
+    reads: list[Read]
     sums: list[Symbol]
     stacked: list[Symbol]
     early: list[Symbol] = field(default_factory=list)
@@ -190,12 +204,18 @@ def norm_backward(value: Symbol, states: list) -> list | None:
 
 @rule("attention", "attention_backward")
 def attention(value: Symbol, states: list) -> list | None:
-    q = value.operands[0]
-    d = states[0]
-    if len(value.inputs) != len(states) + (value.inputs[3 + (len(states) > 4)] is None):
+    mask, key = masks_and_keys(value)
+    q, d = value.operands[0], states[0]
+    of_samples = [s for x, s in zip(value.operands, states, strict=True) if x is not key]
+    if mask is not None or (key is not None and EARLY not in states):
         return None  # a mask, which might be of single samples
-    of_heads = dims_of(states) == {d} and len(set(states)) == 1 and d < q.ndim - 2
+    of_heads = set(of_samples) == {d} and isinstance(d, int) and d < q.ndim - 2
     return [d] * len(value.shape) if of_heads else None
+
+
+def masks_and_keys(value: Symbol) -> tuple:
+    """The mask of attention and the key of its dropout, forward or backward."""
+    return value.inputs[3:5] if len(value.inputs) == 5 else value.inputs[4:6]
 
 
 @rule("cross_entropy")
@@ -336,10 +356,10 @@ class Splitter:
     def __init__(self, graph: Graph, proof: Proof, samples: int):
         self.graph, self.states, self.B = graph, proof.states, proof.B
         self.samples = samples
-        self.reads: list[tuple[Symbol, bool]] = []
+        self.reads: list[Read] = []
         self.inputs: list[Symbol] = []
         self.new: dict[Symbol, Any] = {}
-        self.given: dict[tuple[Symbol, bool], Symbol] = {}
+        self.given: dict[Read, Symbol] = {}
 
     def split(self) -> Split | None:
         needed = self.needed_later()
@@ -353,11 +373,12 @@ class Splitter:
                 self.new[value] = self.rebuilt(value)
         outputs: list[Symbol] = []
         for value in sums:
-            total = self.read_as(placeholder(value.spec, f"{value.name or 'sum'}_total"), value)
+            total = placeholder(value.spec, f"{value.name or 'sum'}_total")
+            self.read_as(total, Read(value))
             outputs.append(emit(add, (total, self.new[value]), {}, value.line))
         outputs += [self.new[v] for v in stacked]
         early = list(
-            dict.fromkeys(x for x, _ in self.reads if self.states[x] == EARLY and x.op is not None)
+            dict.fromkeys(x for x, *_ in self.reads if self.states[x] == EARLY and x.op is not None)
         )
         name = self.graph.name
         return Split(
@@ -400,15 +421,38 @@ class Splitter:
         if x in self.new:
             return self.new[x]
         d = self.sliced_dim(x, user)
-        if self.states[x] == EARLY and (view := self.view_of_whole(x, user, d)) is not None:
-            return view
+        if self.states[x] == EARLY and (made := self.made_here(x, user, d)) is not None:
+            return made
         shape = x.shape if d is None else self.cut(x.shape, d)
-        key = (x, d is not None)
-        if key not in self.given:
-            self.given[key] = self.read_as(
-                placeholder(Spec(shape, x.spec.dtype), x.name), x, key[1]
-            )
-        return self.given[key]
+        return self.given_as(x, Read(x, d is not None), Spec(shape, x.spec.dtype))
+
+    def given_as(self, x: Symbol, read: Read, spec: Spec) -> Symbol:
+        """An input of the chunk, the same for all who read it so."""
+        if read not in self.given:
+            self.given[read] = self.read_as(placeholder(spec, x.name), read)
+        return self.given[read]
+
+    def made_here(self, x: Symbol, user: Symbol, d: int | None) -> Symbol | None:
+        """A whole value, or the chunk's part of it, if that is made within the chunk."""
+        if user.op.name in ("attention", "attention_backward") and x is masks_and_keys(user)[1]:  # type: ignore[union-attr]
+            q, k = user.inputs[:2] if len(user.inputs) == 5 else user.inputs[1:3]
+            return self.key_of_chunk(x, math.prod(q.shape[:-1]) * k.shape[-2])
+        if x.op is random_kept and d is not None and outermost(x, d):
+            return self.drawn(x, d)
+        return self.view_of_whole(x, user, d)
+
+    def drawn(self, x: Symbol, d: int) -> Symbol:
+        """What dropout keeps of the samples of the chunk: it need not be kept until then."""
+        if x not in self.new:
+            key = self.key_of_chunk(x.inputs[0], math.prod(x.shape))
+            attrs = x.attrs | {"shape": self.cut(x.shape, d)}
+            self.new[x] = emit(random_kept, (key,), attrs, x.line)
+        return self.new[x]
+
+    def key_of_chunk(self, key: Symbol, size: int) -> Symbol:
+        """The key of the chunk's part of a draw of `size` elements."""
+        read = Read(key, draws=size * self.samples // self.B)
+        return self.given_as(key, read, Spec((3,), int64))
 
     def view_of_whole(self, x: Symbol, user: Symbol, d: int | None) -> Symbol | None:
         """A view of a whole value is made within the chunk, which costs nothing."""
@@ -435,9 +479,9 @@ class Splitter:
         of_loss = user.op.name == "cross_entropy_backward" and x is user.inputs[0]  # type: ignore[union-attr]
         return 0 if of_loss else None
 
-    def read_as(self, symbol: Symbol, value: Symbol, sliced: bool = False) -> Symbol:
+    def read_as(self, symbol: Symbol, read: Read) -> Symbol:
         self.inputs.append(symbol)
-        self.reads.append((value, sliced))
+        self.reads.append(read)
         return symbol
 
     def cut(self, shape: tuple[int, ...], d: int) -> tuple[int, ...]:

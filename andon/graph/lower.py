@@ -13,6 +13,7 @@ from ..core.dtype import dtype as as_dtype
 from ..ops import elementwise, largest, linalg, logic, reduce
 from ..ops.moments import size_along
 from ..ops.movement import cast, reshape, swap_last
+from ..ops.random import random_kept
 from .ir import Graph, Symbol
 from .numbering import merge_common
 from .rewrite import rewrite
@@ -158,6 +159,14 @@ def log_softmax_backward(g: Any, logp: Any, *, dim: int) -> Any:
     g, wide = widened(g), widened(logp)
     total = reduce.sum.apply(g, dim=(dim,), keepdim=True)
     return narrowed(g - elementwise.exp.apply(wide) * total, logp)
+
+
+@lowers("random_drop")
+def random_drop(x: Any, key: Any, *, p: float) -> Any:
+    """What is kept is drawn once, for the gradient too; the rest is done by loops around it."""
+    kept = random_kept.apply(key, p=p, shape=tuple(x.shape))
+    scale = float(as_dtype(x.dtype).numpy.type(1 / (1 - p)))
+    return logic.where.apply(kept, x * scale, 0.0)
 
 
 def widened(x: Any) -> Any:

@@ -2,7 +2,9 @@
 
 The op walks the scores a tile at a time: some queries of some heads, against the keys that they
 may see. What is causal is not computed beyond the diagonal, and the backward pass computes the
-scores again from the log-sum-exp of each row, so memory stays linear in the sequence length.
+scores again from the log-sum-exp of each row, so memory stays linear in the sequence length. So
+does dropout of the weights: what it keeps is a function of the key and of where a weight stands,
+and is drawn tile by tile, forward and backward.
 
 Source: Vaswani et al., "Attention Is All You Need" (2017); Dao et al., "FlashAttention" (2022).
 """
@@ -24,7 +26,7 @@ from .linalg import matmul
 from .logic import gt, where
 from .movement import cast, expand, reshape, sum_to, swap_last
 from .norm import wide
-from .random import dropout
+from .random import check_drop_key, is_idle, is_kept, key_from, random_drop
 from .reduce import any, logsumexp
 from .softmax import exp_rows, softmax
 
@@ -32,16 +34,18 @@ QUERIES = 64  # in a tile, so that most of what a causal mask hides is never com
 
 
 @op
-def attention(q, k, v, mask, *, scale, causal):
+def attention(q, k, v, mask, key, *, scale, causal, drop):
     """softmax(scale q kᵀ + mask) v; a query that may see no key gives 0.
 
     Gives the result, and for the backward pass the log-sum-exp of each row of scores. A boolean
-    mask is true where a key may be seen; `causal` hides key j from query i where j > i.
+    mask is true where a key may be seen; `causal` hides key j from query i where j > i. With a
+    key of random numbers, the weights of v pass through `random_drop` with p = drop.
     Shapes: q (..., T, D), k (..., S, D), v (..., S, E), mask (..., T, S) or None
     -> (..., T, E), (..., T).
     """
     check_operands(q, k, v, mask)
     tiles = Tiles(q, k, v, mask, scale, causal)
+    weights = Weights(q, k, key, drop)
     y = np.zeros((*tiles.q.shape[:2], tiles.v.shape[2]), tiles.q.dtype)
     lse = np.zeros(tiles.q.shape[:2], tiles.q.dtype)
     for heads, rows, keys in tiles:
@@ -49,7 +53,7 @@ def attention(q, k, v, mask, *, scale, causal):
         p, flat = np.empty_like(scores), scores.reshape(-1, scores.shape[-1])
         shift, total = exp_visible_rows(flat, p.reshape(flat.shape))
         lse[heads, rows] = (shift + np.log(total)).reshape(scores.shape[:2])
-        np.matmul(p, tiles.v[heads, keys], out=y[heads, rows])
+        np.matmul(weights.dropped(p, heads, rows), tiles.v[heads, keys], out=y[heads, rows])
         y[heads, rows] *= np.reciprocal(total).reshape(*scores.shape[:2], 1)
     y = y.reshape(*q.shape[:-1], v.shape[-1]).astype(q.dtype, copy=False)
     return y, lse.reshape(q.shape[:-1])
@@ -88,6 +92,25 @@ class Tiles:
             hidden = np.arange(keys.stop)[last] > queries[:, None]
             np.copyto(scores[..., last], -np.inf, where=hidden)
         return scores
+
+
+class Weights:
+    """Dropout of the weights (H, T, S) of the values, tile by tile."""
+
+    def __init__(self, q, k, key, drop):
+        self.key, self.drop = key, drop
+        self.T, self.S = q.shape[-2], k.shape[-2]
+
+    def dropped(self, p, heads, rows):
+        """What `random_drop` makes of those of p, a tile of the first keys."""
+        if self.key is None:
+            return p
+        y = p * p.dtype.type(1 / (1 - self.drop))
+        for tile, h in zip(y, range(heads.start, heads.stop), strict=False):
+            first = (h * self.T + rows.start) * self.S
+            kept = is_kept(self.key, self.drop, first, len(tile) * self.S)
+            tile[~kept.reshape(-1, self.S)[:, : tile.shape[1]]] = 0
+        return y
 
 
 def as_heads(x):
@@ -134,23 +157,26 @@ def check_operands(q, k, v, mask):
 
 
 @attention.spec
-def attention_spec(q, k, v, mask, *, scale, causal):
+def attention_spec(q, k, v, mask, key, *, scale, causal, drop):
     check_operands(q, k, v, mask)
+    if key is not None:
+        check_drop_key(key)
     y = Spec((*q.shape[:-1], v.shape[-1]), q.dtype)
     return y, Spec(tuple(q.shape[:-1]), wide(q.dtype))
 
 
 @attention.grad
-def attention_grad(g, y, q, k, v, mask, *, scale, causal, needs):
+def attention_grad(g, y, q, k, v, mask, key, *, scale, causal, drop, needs):
     grads = attention_backward.apply(
-        g[0], q, k, v, mask, *y, scale=scale, causal=causal, to_mask=needs[3]
+        g[0], q, k, v, mask, key, *y, scale=scale, causal=causal, drop=drop, to_mask=needs[3]
     )
-    return grads if needs[3] else (*grads, None)
+    return (*grads, None) if needs[3] else (*grads, None, None)
 
 
 @attention.decompose
-def attention_composite(q, k, v, mask, *, scale, causal):
+def attention_composite(q, k, v, mask, key, *, scale, causal, drop):
     p, scores = probabilities(q, k, mask, scale, causal)
+    p = p if key is None else random_drop.apply(p, key, p=drop)
     return matmul.apply(p, v), logsumexp(cast.apply(scores, dtype=wide(as_dtype(q.dtype))), -1)
 
 
@@ -170,12 +196,14 @@ def probabilities(q, k, mask, scale, causal):
 
 
 @op
-def attention_backward(g, q, k, v, mask, y, lse, *, scale, causal, to_mask):
+def attention_backward(g, q, k, v, mask, key, y, lse, *, scale, causal, drop, to_mask):
     """The gradients of attention to q, k and v, and to the mask if asked.
 
     With P = exp(scores - lse) and dS = P (g vᵀ - Σ g y): dS k · scale, dSᵀ q · scale, Pᵀ g, dS.
+    Where weights are dropped, g vᵀ and the P of Pᵀ g are. Σ g y is Σ P g vᵀ in any case.
     """
     tiles = Tiles(q, k, v, mask, scale, causal)
+    weights = Weights(q, k, key, drop)
     g, lse = as_heads(g), lse.reshape(tiles.q.shape[:2])
     delta = np.einsum("hte,hte->ht", g, as_heads(y))
     gq, gk, gv = (np.zeros_like(x) for x in (tiles.q, tiles.k, tiles.v))
@@ -184,10 +212,11 @@ def attention_backward(g, q, k, v, mask, y, lse, *, scale, causal, to_mask):
         p = tiles.scores(heads, rows, keys)
         p -= lse[heads, rows, None]
         np.exp(p, out=p)
-        gv[heads, keys] += np.matmul(p.swapaxes(1, 2), g[heads, rows])
+        dropped = weights.dropped(p, heads, rows)
+        gv[heads, keys] += np.matmul(dropped.swapaxes(1, 2), g[heads, rows])
         ds = np.matmul(g[heads, rows], tiles.v[heads, keys].swapaxes(1, 2))
-        ds -= delta[heads, rows, None]
-        ds *= p
+        ds *= dropped
+        ds -= delta[heads, rows, None] * p
         np.matmul(ds, tiles.k[heads, keys], out=gq[heads, rows])
         gk[heads, keys] += np.matmul(ds.swapaxes(1, 2), tiles.q[heads, rows])
         if to_mask:
@@ -207,7 +236,7 @@ def to_shape_of(mask, gs, batch):
 
 
 @attention_backward.spec
-def attention_backward_spec(g, q, k, v, mask, y, lse, *, scale, causal, to_mask):
+def attention_backward_spec(g, q, k, v, mask, key, y, lse, *, scale, causal, drop, to_mask):
     return (q, k, v, mask) if to_mask else (q, k, v)
 
 
@@ -237,11 +266,13 @@ def scaled_dot_product_attention(
         key, value = shared_heads(key, query), shared_heads(value, query)
     query, key, value = same_batch(query, key, value)
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
-    if not dropout_p:
-        return attention.apply(query, key, value, attn_mask, scale=scale, causal=is_causal)[0]
-    check_operands(query, key, value, attn_mask)
-    p, _ = probabilities(query, key, attn_mask, scale, is_causal)
-    return matmul.apply(dropout(p, dropout_p), value)
+    idle = is_idle(dropout_p, True, "scaled_dot_product_attention")
+    drop = 0.0 if idle or dropout_p == 1 else float(dropout_p)
+    drawn = key_from() if drop else None
+    y, _ = attention.apply(
+        query, key, value, attn_mask, drawn, scale=scale, causal=is_causal, drop=drop
+    )
+    return y * 0.0 if dropout_p == 1 else y
 
 
 def shared_heads(x, query):

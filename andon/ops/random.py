@@ -2,7 +2,7 @@
 
 A key is an int64 pair [seed, offset]. It names a stream of 64-bit words: Philox4x64-10 with the
 seed as its key and the counter (block, 0, offset, 0). Any word can be computed by itself, so a
-kernel gives the same numbers in any order. Half words are taken low half first. A Generator
+kernel gives the same numbers in any order. Parts of words are taken low part first. A Generator
 (andon/tensor/random.py) hands out keys, each with the next offset.
 
 Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (2011).
@@ -16,8 +16,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..core.dtype import bool_, float32, float64, int64
 from ..core.dtype import dtype as as_dtype
-from ..core.dtype import float32, float64, int64
 from ..core.errors import ArgumentError, DataError, DTypeError, ShapeError
 from ..core.op import op
 from ..core.spec import Spec
@@ -36,10 +36,10 @@ def key_from(generator=None):
     return (Default.generator if generator is None else generator).draw()
 
 
-def stream(key):
-    """The bit generator of the words that `key` names."""
-    seed, offset = (n % 2**64 for n in key.tolist())
-    return np.random.Philox(key=seed, counter=np.array([0, 0, offset, 0], np.uint64))
+def stream(key, block=0):
+    """The bit generator of the words that `key` names, from a block of four on."""
+    seed, offset = (n % 2**64 for n in key.tolist()[:2])
+    return np.random.Philox(key=seed, counter=np.array([block, 0, offset, 0], np.uint64))
 
 
 def words(key, size):
@@ -230,20 +230,53 @@ def bernoulli(x, p=None, *, generator=None):
 # Dropout
 
 
+def is_kept(key, p, first, size):
+    """Whether dropout keeps each of `size` elements: where a quarter word is at least p · 2¹⁶.
+
+    `first` is the number of the first of them. A key of three numbers, [seed, offset, n], is that
+    of a part of what is drawn, which begins with element n.
+    """
+    first += sum(key.tolist()[2:])
+    block, skipped = divmod(first, 16)
+    drawn = stream(key, block).random_raw((skipped + size + 3) // 4).view(np.uint16)
+    return drawn[skipped : skipped + size] >= least_kept(p)
+
+
+def least_kept(p):
+    """The least quarter word that keeps its element: dropout has p in steps of 2⁻¹⁶."""
+    return np.uint16(min(round(p * 2**16), 2**16 - 1))
+
+
+def check_drop_key(key):
+    if as_dtype(key.dtype) is not int64 or tuple(key.shape) not in ((2,), (3,)):
+        raise ShapeError(f"dropout: a key is int64[2], seed and offset: {key}")
+
+
+@op
+def random_kept(key, *, p, shape):
+    """True with probability 1 - p: what dropout keeps of elements of that shape."""
+    return is_kept(key, p, 0, math.prod(shape)).reshape(shape)
+
+
+@random_kept.spec
+def random_kept_spec(key, *, p, shape):
+    check_drop_key(key)
+    return Spec(shape, bool_)
+
+
 @op
 def random_drop(x, key, *, p):
-    """x / (1 - p) where a half word is at least p · 2³², else 0.
+    """x / (1 - p) where `random_kept`, else 0.
 
-    The gradient draws the same half words again, so that no mask is kept.
+    The gradient draws the same again, so that no mask is kept.
     """
-    kept = half_words(key, x.size).reshape(x.shape) >= np.uint32(round(p * 2**32))
-    scale = x.dtype.type(1 / (1 - p))
-    return np.multiply(np.multiply(x, scale), kept, dtype=x.dtype)
+    kept = random_kept.reference(key, p=p, shape=x.shape)
+    return np.where(kept, x * x.dtype.type(1 / (1 - p)), x.dtype.type(0))
 
 
 @random_drop.spec
 def random_drop_spec(x, key, *, p):
-    check_key(key, "dropout")
+    check_drop_key(key)
     return x
 
 

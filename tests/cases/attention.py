@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from andon.ops.random import random_kept
 from cases import Case
 
 SEEN = np.array([[True, False, True, True], [False, False, False, True], [True] * 4])
@@ -10,6 +11,18 @@ NONE_SEEN = np.array([[True, False, True, True], [False] * 4, [True] * 4])
 
 def attend(t, *operands, **options):
     return t.nn.functional.scaled_dot_product_attention(*operands, **options)
+
+
+def dropped(t, q, k, v, **options):
+    """Attention that drops weights: torch's, written out, with what andon draws."""
+    if t.__name__ == "andon":
+        t.manual_seed(1)
+        return attend(t, q, k, v, dropout_p=0.4, **options)
+    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+    if options:
+        scores = scores.masked_fill(~t.ones(scores.shape[-2:], dtype=t.bool).tril(), -np.inf)
+    kept = random_kept.reference(np.array([1, 0]), p=0.4, shape=tuple(scores.shape))
+    return t.softmax(scores, -1) * t.tensor(kept) / 0.6 @ v
 
 
 QKV = [(2, 3, 3, 5), (2, 3, 4, 5), (2, 3, 4, 2)]
@@ -37,5 +50,12 @@ CASES = [
          [*QKV, (1, 3, 1, 4)]),
     Case("attention with shared heads", lambda t, *x: attend(t, *x, enable_gqa=True),
          [(2, 4, 3, 5), (2, 2, 4, 5), (2, 2, 4, 2)]),
+    Case("attention that drops weights", dropped, QKV, dtypes=("float64", "float32")),
+    Case("causal attention that drops weights", lambda t, *x: dropped(t, *x, is_causal=True),
+         [(2, 7, 5)] * 3),
+    Case("attention that drops weights of several tiles",
+         lambda t, *x: dropped(t, *x, is_causal=True), [(3, 150, 4)] * 3, second=False),
+    Case("attention that drops all weights", lambda t, *x: attend(t, *x, dropout_p=1.0), QKV,
+         grad=False),
     Case("attention to keys that all samples share", attend, [(2, 3, 5), (1, 4, 5), (1, 4, 2)]),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from andon.ops.random import random_kept
 from cases import Case
 
 
@@ -27,6 +28,8 @@ CASES = [
     Case("dropout when not training", lambda t, x: f(t).dropout(x, 0.5, training=False), [(3, 4)]),
     Case("dropout", ours(lambda t, x: f(t).dropout(x, 0.5)), [(3, 4)],
          dtypes=("float64", "float32", "float16", "bfloat16")),
+    Case("what dropout keeps", ours(lambda t, x: random_kept.apply(
+        t.tensor([1, 0]), p=0.5, shape=(3, 4)) * x), [(3, 4)]),
     Case("dropout of channels", ours(lambda t, x: f(t).dropout2d(x, 0.5)), [(3, 4, 2, 2)]),
     Case("alpha_dropout", ours(lambda t, x: f(t).alpha_dropout(x, 0.5, True)), [(3, 4)]),
     Case("bernoulli of 0 and 1", lambda t, x: t.bernoulli(x), [np.array([0.0, 1.0, 1.0])],

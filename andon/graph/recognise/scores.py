@@ -3,6 +3,7 @@
 By structure. From the product with v, the scores are peeled down to the product of q and k:
 factors go into the scale, what is filled with -∞ is a boolean mask, what is added is an additive
 one. A mask is causal where it is a constant, and triangular; otherwise it is data, and an operand.
+Dropout of the weights is part of the op, which draws what they were drawn.
 
 A query that may see no key gives NaN if it is written out, and 0 here.
 """
@@ -56,7 +57,7 @@ class Mask:
 
 @dataclass
 class Scores:
-    """q kᵀ · scale, and the masks over it, of the given shape.
+    """q kᵀ · scale, and the masks over it, of the given shape; how their softmax is dropped.
 
     through  the values that were looked through to find that out
     """
@@ -67,6 +68,8 @@ class Scores:
     transposed: bool = False  # k is given as (..., D, S)
     scale: float = 1.0
     masks: list[Mask] = field(default_factory=list)
+    key: Any = None
+    drop: float = 0.0
     through: set[Symbol] = field(default_factory=set)
 
     def inside(self, x: Symbol) -> Symbol:
@@ -79,8 +82,9 @@ def attended(value: Symbol, search: Search) -> Match | None:
     """softmax(scores) v, at the product with v."""
     if str(value.op) != "matmul" or len(value.inputs[1].shape) < 2:
         return None
-    scores = Scores(plain(value.inputs[0]).shape)
-    p = plain(value.inputs[0], scores)
+    scores = Scores(())
+    p = undropped(plain(value.inputs[0], scores), scores)
+    scores.shape = p.shape
     if str(p.op) != "softmax" or p.attrs["dim"] != len(p.shape) - 1:
         return None
     found = peeled(scores.inside(p), scores)
@@ -88,7 +92,8 @@ def attended(value: Symbol, search: Search) -> Match | None:
     if found is None or not fit(found, v):
         return None
     masks = [m for m in found.masks if not is_causal(m, p.shape)]
-    inputs = (found.q, found.k, v, *(m.operand for m in masks))
+    drawn = () if found.key is None else (found.key,)
+    inputs = (found.q, found.k, v, *drawn, *(m.operand for m in masks))
     if any(x in found.through for x in inputs):  # gradients would not be told apart
         return None
     return Match(value, inputs, attending(found, masks, value.shape))
@@ -100,8 +105,9 @@ def attending(scores: Scores, masks: list[Mask], shape: Shape) -> Callable[..., 
 
     def make(q: Symbol, k: Symbol, v: Symbol, *operands: Symbol) -> Symbol:
         k = swap_last(k) if scores.transposed else k
-        mask = combined(masks, operands)
-        y = attention.apply(q, k, v, mask, scale=scores.scale, causal=causal)[0]
+        key, operands = (None, operands) if scores.key is None else (operands[0], operands[1:])
+        attrs = {"scale": scores.scale, "causal": causal, "drop": scores.drop}
+        y = attention.apply(q, k, v, combined(masks, operands), key, **attrs)[0]
         return y if y.shape == shape else reshape.apply(y, shape=shape)
 
     return make
@@ -112,6 +118,14 @@ def plain(x: Symbol, scores: Scores | None = None) -> Symbol:
     while str(x.op) in ("cast", "clone", "contiguous") or keeps_matrices(x):
         x = x.inputs[0] if scores is None else scores.inside(x)
     return x
+
+
+def undropped(x: Symbol, scores: Scores) -> Symbol:
+    """x, looking through dropout."""
+    if str(x.op) != "random_drop":
+        return x
+    scores.key, scores.drop = x.inputs[1], x.attrs["p"]
+    return plain(scores.inside(x), scores)
 
 
 def keeps_matrices(x: Symbol) -> bool:

@@ -12,6 +12,7 @@
 #ifndef ANDON_ATTENTION_H
 #define ANDON_ATTENTION_H
 
+#include "random.h"
 #include "vector_math.h"
 
 /* Distances in floats (of a mask: in elements) from one batch, head and row to the next, so that
@@ -32,6 +33,9 @@ typedef struct {
     enum attention_mask mask_kind;
     attention_strides mask;
     long mask_key; /* from one key to the next */
+    int drop;
+    uint16_t least_kept;
+    float kept_scale; /* 1 / (1 - p) */
 } attention_shape;
 
 enum {
@@ -173,6 +177,51 @@ INLINE void load_bias(const attention_shape a, const void *mask, long query, lon
         }
 }
 
+/* ---- Dropout ---- */
+
+enum { DRAWN_BLOCKS = FORWARD_KEYS / QUARTERS + 1 }; /* for the keys of a tile, wherever it is */
+
+/* How many keys from `key` on query i sees, `keys` being there. */
+INLINE long keys_seen(const attention_shape a, long i, long key, long keys)
+{
+    if (!a.causal || i + 1 - key >= keys) return keys;
+    return i + 1 > key ? i + 1 - key : 0;
+}
+
+/* What is drawn for the weights of head i. */
+INLINE random_stream of_head(const attention_shape a, random_stream drawn, long i)
+{
+    drawn.first += (uint64_t)(i * a.T * a.S);
+    return drawn;
+}
+
+/* Bit j of kept[c stride + i]: whether query `query` + i keeps the weight of key `key` + 16 c + j,
+ * as far as it sees it. `head` is the stream of this head's weights, (T, S). Queries lie in lanes;
+ * where rows do not begin with a block, they are shifted afterwards. */
+INLINE void draw_kept(const attention_shape a, random_stream head, long query, long queries,
+                      long key, long keys, uint16_t *kept, long stride)
+{
+    const uint64_t first = head.first + (uint64_t)(query * a.S + key);
+    const int shifted = first % QUARTERS || a.S % QUARTERS;
+    for (long i = 0; i < queries; i += VD_LANES) {
+        const vw blocks = (first + (uint64_t)a.S * (vw)(vl_lanes() + i)) / QUARTERS;
+        const long seen = keys_seen(a, query + i + VD_LANES - 1, key, keys);
+        const long end = seen && shifted ? seen + QUARTERS - 1 : seen;
+        for (long b = 0; b * QUARTERS < end; b++)
+            kept_of_lanes(head.key, blocks + (uint64_t)b, a.least_kept, kept + b * stride + i);
+    }
+    for (long i = 0; shifted && i < queries; i += LANES) {
+        const vi skipped = ((int)(first % QUARTERS) + (int)(a.S % QUARTERS) * (vi_lanes() + (int)i)) &
+                           (QUARTERS - 1);
+        for (long c = 0; c * QUARTERS < keys; c++) {
+            uint16_t *at = kept + c * stride + i;
+            const vu low = __builtin_convertvector(vh_load_part(at, LANES), vu);
+            const vu high = __builtin_convertvector(vh_load_part(at + stride, LANES), vu);
+            vh_store_part(at, __builtin_convertvector((low | high << 16) >> (vu)skipped, vh), LANES);
+        }
+    }
+}
+
 /* ---- Forward ---- */
 
 /* Floats of scratch that one thread needs for the forward pass. */
@@ -188,6 +237,7 @@ typedef struct {
     const float *qT;      /* (D, ATTENTION_WIDTH), scaled */
     float *yT;            /* (E, ATTENTION_WIDTH) */
     float *scores, *bias; /* (FORWARD_KEYS, ATTENTION_WIDTH) */
+    uint16_t *kept;       /* (DRAWN_BLOCKS, ATTENTION_WIDTH) */
     vf largest[2], total[2];
 } attention_queries;
 
@@ -217,15 +267,22 @@ INLINE void score_keys(const attention_shape a, const int ROWS, const int VECTOR
     }
 }
 
-/* Scores become their exponentials, of the keys from j0 to j1. */
-INLINE void exponentiate_scores(const int VECTORS, attention_queries *b, long j0, long j1)
+/* Scores become their exponentials, of the keys from j0 to j1, 0 where they are dropped. */
+INLINE void exponentiate_scores(const attention_shape a, const int VECTORS, attention_queries *b,
+                                long j0, long j1)
 {
     for (long j = j0; j < j1; j++) {
         UNROLL for (int e = 2 - VECTORS; e < 2; e++) {
             float *at = b->scores + j * ATTENTION_WIDTH + e * LANES;
             vf p = exp2_of_score(vf_load(at) - b->largest[e]);
-            vf_store(at, p);
             b->total[e] += p;
+            if (a.drop) {
+                const uint16_t *bits = b->kept + j / QUARTERS * ATTENTION_WIDTH + e * LANES;
+                const uint16_t bit = (uint16_t)(1u << j % QUARTERS);
+                const vh_mask set = (vh_load_part(bits, LANES) & bit) != 0;
+                p = (vf)((vi)p & __builtin_convertvector(set, vi));
+            }
+            vf_store(at, p);
         }
     }
 }
@@ -249,7 +306,7 @@ INLINE void add_values(const attention_shape a, const int ROWS, attention_querie
 
 /* What a block of keys adds to the sums of a block of queries. */
 INLINE void attend_block(const attention_shape a, attention_queries *b, const float *k,
-                         const float *v, const void *mask, long key, long keys)
+                         const float *v, const void *mask, random_stream head, long key, long keys)
 {
     long both = keys; /* keys that both halves of the queries may see */
     if (a.causal && key + keys > b->first + LANES)
@@ -268,8 +325,10 @@ INLINE void attend_block(const attention_shape a, attention_queries *b, const fl
         factor[e] = exp2_of_score(before[e] - b->largest[e]);
         b->total[e] *= factor[e];
     }
-    exponentiate_scores(2, b, 0, both);
-    exponentiate_scores(1, b, both, keys);
+    if (a.drop)
+        draw_kept(a, head, b->first, b->count, key, keys, b->kept, ATTENTION_WIDTH);
+    exponentiate_scores(a, 2, b, 0, both);
+    exponentiate_scores(a, 1, b, both, keys);
 
     long d = 0;
     v += key * a.v.row;
@@ -286,7 +345,7 @@ INLINE void finish_queries(const attention_shape a, const attention_queries *b, 
     UNROLL for (int e = 0; e < 2; e++) {
         vf total = b->total[e];
         vi nothing = (b->largest[e] < 1.5f * LOWEST_SCORE) & (total == total);
-        vf share = 1.0f / total, log_sum = b->largest[e] * (1.0f / LOG2_E) + vf_log(total);
+        vf share = (a.drop ? a.kept_scale : 1.0f) / total, log_sum = b->largest[e] * (1.0f / LOG2_E) + vf_log(total);
         for (long d = 0; d < a.E; d++) {
             float *at = b->yT + d * ATTENTION_WIDTH + e * LANES;
             vf_store(at, vf_where(nothing, vf_set(0.0f), share * vf_load(at)));
@@ -313,9 +372,22 @@ INLINE void sum_values(const attention_shape a, const float *v, const float *p, 
         vf_store_part(y + e * LANES, share * sums[e], n - e * LANES);
 }
 
+/* The weights of query t alone that are dropped become 0, the others are scaled. */
+INLINE void drop_weights(const attention_shape a, random_stream head, long t, long seen, float *p)
+{
+    for (long j = 0; j < seen; j += FORWARD_KEYS) {
+        uint16_t kept[DRAWN_BLOCKS * LANES];
+        const long n = seen - j < FORWARD_KEYS ? seen - j : FORWARD_KEYS;
+        draw_kept(a, head, t, 1, j, n, kept, LANES);
+        for (long i = 0; i < n; i++)
+            p[j + i] *= kept[i / QUARTERS * LANES] >> i % QUARTERS & 1 ? a.kept_scale : 0.0f;
+    }
+}
+
 /* One query alone, as while a text is generated: its scores, (S), are in scratch. */
 INLINE void attend_alone(const attention_shape a, long t, const float *q, const float *k,
-                         const float *v, const void *mask, float *y, float *lse, float *scores)
+                         const float *v, const void *mask, random_stream head, float *y, float *lse,
+                         float *scores)
 {
     long seen = a.causal && t + 1 < a.S ? t + 1 : a.S;
     vf largest = vf_set(HIDDEN_SCORE), total = vf_set(0.0f);
@@ -333,6 +405,7 @@ INLINE void attend_alone(const attention_shape a, long t, const float *q, const 
         vf_store_part(scores + j, p, seen - j);
         total += vf_where(vi_lanes() < (int)(seen - j), p, vf_set(0.0f));
     }
+    if (a.drop) drop_weights(a, head, t, seen, scores);
     float sum = vf_sum_lanes(total);
     int nothing = shift < 1.5f * LOWEST_SCORE && sum == sum;
     lse[t] = nothing ? 0.0f : shift * (1.0f / LOG2_E) + logf(sum);
@@ -345,26 +418,27 @@ INLINE void attend_alone(const attention_shape a, long t, const float *q, const 
 /* One head's queries from t0 to t1: y and the log-sum-exp of each row of scores. A row that sees
  * no key gives 0, and its log-sum-exp is 0. */
 INLINE void attention_forward_head(const attention_shape a, long t0, long t1, const float *q,
-                                   const float *k, const float *v, const void *mask, float *y,
-                                   float *lse, float *scratch)
+                                   const float *k, const float *v, const void *mask,
+                                   random_stream head, float *y, float *lse, float *scratch)
 {
     float *qT = scratch, *yT = qT + a.D * ATTENTION_WIDTH, *scores = yT + a.E * ATTENTION_WIDTH;
+    uint16_t kept[DRAWN_BLOCKS * ATTENTION_WIDTH];
     if (a.T <= FEW_QUERIES) {
-        for (long t = t0; t < t1; t++) attend_alone(a, t, q, k, v, mask, y, lse, scratch);
+        for (long t = t0; t < t1; t++) attend_alone(a, t, q, k, v, mask, head, y, lse, scratch);
         return;
     }
     for (long query = t0; query < t1; query += ATTENTION_WIDTH) {
         long queries = t1 - query < ATTENTION_WIDTH ? t1 - query : ATTENTION_WIDTH;
         long seen = a.causal && query + queries < a.S ? query + queries : a.S;
         attention_queries b = {.first = query, .count = queries, .qT = qT, .yT = yT};
-        b.scores = scores, b.bias = scores + FORWARD_KEYS * ATTENTION_WIDTH;
+        b.scores = scores, b.bias = scores + FORWARD_KEYS * ATTENTION_WIDTH, b.kept = kept;
         UNROLL for (int e = 0; e < 2; e++) {
             b.largest[e] = vf_set(HIDDEN_SCORE);
             b.total[e] = vf_set(0.0f);
         }
         transpose_into_columns(qT, q + query * a.q.row, a.q.row, queries, a.D, a.scale * LOG2_E);
         for (long key = 0; key < seen; key += FORWARD_KEYS)
-            attend_block(a, &b, k, v, mask, key,
+            attend_block(a, &b, k, v, mask, head, key,
                          seen - key < FORWARD_KEYS ? seen - key : FORWARD_KEYS);
         finish_queries(a, &b, y, lse);
     }
@@ -372,8 +446,8 @@ INLINE void attention_forward_head(const attention_shape a, long t0, long t1, co
 
 /* Heads `first` to `last` of the B H there are. */
 INLINE void attention_forward(const attention_shape a, long first, long last, const float *q,
-                              const float *k, const float *v, const void *mask, float *y,
-                              float *lse, float *scratch)
+                              const float *k, const float *v, const void *mask,
+                              random_stream drawn, float *y, float *lse, float *scratch)
 {
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
@@ -381,13 +455,14 @@ INLINE void attention_forward(const attention_shape a, long first, long last, co
                                k + b * a.k.batch + h * a.k.head, v + b * a.v.batch + h * a.v.head,
                                (const char *)mask +
                                    mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
-                               y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
+                               of_head(a, drawn, i), y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
     }
 }
 
 /* ---- Backward ----
  *
  * With P = exp(scores - lse) and dS = P (g vT - delta), delta = the sum of g y along each row:
+ * (with dropout, P in dv and g vT are what is kept of them, scaled: so g is scaled beforehand)
  *
  *     dv = PT g      dk = scale dST q      dq = scale dS k
  *
@@ -412,6 +487,7 @@ typedef struct {
     float *k;           /* (ATTENTION_WIDTH, D rounded up) */
     float *dkT, *dvT;   /* as kT, vT */
     float *p, *ds;      /* (BACKWARD_QUERIES, ATTENTION_WIDTH) */
+    uint16_t *kept;     /* (blocks of 16 of these keys, and one more, BACKWARD_QUERIES) */
 } attention_rows;
 
 /* Copies `columns` floats of a row times `factor`; the next ones up to `padded` become 0. */
@@ -444,7 +520,7 @@ INLINE attention_rows gather_rows(const attention_shape a, const float *q, const
     r.delta = r.lse + T;
     for (long i = 0; i < a.T; i++) {
         copy_padded_row(r.q + i * a.D, q + i * a.q.row, a.scale * LOG2_E, a.D, a.D);
-        copy_padded_row(r.g + i * a.E, g + i * a.g.row, 1.0f, a.E, a.E);
+        copy_padded_row(r.g + i * a.E, g + i * a.g.row, a.drop ? a.kept_scale : 1.0f, a.E, a.E);
         r.lse[i] = lse[i] * -LOG2_E;
         r.delta[i] = -dot_product(g + i * a.g.row, y + i * a.y.row, a.E);
     }
@@ -483,7 +559,8 @@ INLINE void add_to_dq(const int VECTORS, float *dq, long D, const float *ds, lon
 /* ATTENTION_ROWS queries against a block of keys: rows of p and ds, and what they add to dq. With
  * one vector, the second half of the keys comes after these queries. */
 INLINE void backward_tile(const attention_shape a, const int VECTORS, const attention_rows r,
-                          const void *mask, long query, long key, long keys, float *p, float *ds)
+                          const void *mask, long query, long key, long keys,
+                          const uint16_t *kept, float *p, float *ds)
 {
     const long D = attention_rounded(a.D, LANES), N = ATTENTION_ROWS * 2;
     const int diagonal = a.causal && query < key + ATTENTION_WIDTH;
@@ -506,11 +583,20 @@ INLINE void backward_tile(const attention_shape a, const int VECTORS, const atte
         vf_store(p + i * LANES, x);
     }
     UNROLL for (int i = 0; i < N; i++)
-        sums[i] = vf_set(r.delta[query + i / 2]);
+        sums[i] = vf_set(a.drop ? 0.0f : r.delta[query + i / 2]);
     add_attention_products(sums, ATTENTION_ROWS, VECTORS, a.E, r.g + query * a.E, a.E, 1, r.vT,
                            ATTENTION_WIDTH);
-    UNROLL for (int i = 0; i < N; i++)
-        vf_store(ds + i * LANES, sums[i] * vf_load(p + i * LANES));
+    UNROLL for (int i = 0; i < N; i++) {
+        const vf x = vf_load(p + i * LANES);
+        if (a.drop) {
+            const int e = i % 2 * LANES;
+            const uint16_t bits = kept[e / QUARTERS * BACKWARD_QUERIES + i / 2];
+            const vi is_kept = lanes_of_bits(bits >> e % QUARTERS);
+            sums[i] = (vf)((vi)sums[i] & is_kept) + r.delta[query + i / 2];
+            vf_store(p + i * LANES, (vf)((vi)x & is_kept));
+        }
+        vf_store(ds + i * LANES, sums[i] * x);
+    }
     long d = 0;
     for (; d + 2 * LANES <= D; d += 2 * LANES)
         add_to_dq(2, r.dq + query * D + d, D, ds, VECTORS * LANES, r.k + d);
@@ -547,7 +633,8 @@ INLINE void add_weighted_rows(float *to, const float *x, long width, const float
 
 /* dk and dv of ATTENTION_WIDTH keys, and what these keys add to dq. */
 INLINE void backward_keys(const attention_shape a, const attention_rows r, const float *k,
-                          const float *v, const void *mask, long key, float *dk, float *dv)
+                          const float *v, const void *mask, random_stream head, long key,
+                          float *dk, float *dv)
 {
     const long D = attention_rounded(a.D, LANES), T = attention_rounded(a.T, ATTENTION_ROWS);
     long keys = a.S - key < ATTENTION_WIDTH ? a.S - key : ATTENTION_WIDTH;
@@ -561,13 +648,14 @@ INLINE void backward_keys(const attention_shape a, const attention_rows r, const
         long queries = T - query < BACKWARD_QUERIES ? T - query : BACKWARD_QUERIES;
         long half = a.causal && query < key + LANES ? key + LANES - query : 0;
         if (half > queries) half = queries;
+        if (a.drop) draw_kept(a, head, query, queries, key, keys, r.kept, BACKWARD_QUERIES);
         long i = 0;
         for (; i < half; i += ATTENTION_ROWS)
-            backward_tile(a, 1, r, mask, query + i, key, keys, r.p + i * ATTENTION_WIDTH,
-                          r.ds + i * ATTENTION_WIDTH);
+            backward_tile(a, 1, r, mask, query + i, key, keys, r.kept + i,
+                          r.p + i * ATTENTION_WIDTH, r.ds + i * ATTENTION_WIDTH);
         for (; i < queries; i += ATTENTION_ROWS)
-            backward_tile(a, 2, r, mask, query + i, key, keys, r.p + i * ATTENTION_WIDTH,
-                          r.ds + i * ATTENTION_WIDTH);
+            backward_tile(a, 2, r, mask, query + i, key, keys, r.kept + i,
+                          r.p + i * ATTENTION_WIDTH, r.ds + i * ATTENTION_WIDTH);
         add_weighted_rows(r.dkT, r.q + query * a.D, a.D, r.ds, half, queries);
         add_weighted_rows(r.dvT, r.g + query * a.E, a.E, r.p, half, queries);
     }
@@ -579,23 +667,25 @@ INLINE void backward_keys(const attention_shape a, const attention_rows r, const
 
 /* One head's dq, dk and dv, from y, its log-sum-exp and the incoming gradient g. */
 INLINE void attention_backward_head(const attention_shape a, const float *q, const float *k,
-                                    const float *v, const void *mask, const float *y,
-                                    const float *lse, const float *g, float *dq, float *dk,
-                                    float *dv, float *scratch)
+                                    const float *v, const void *mask, random_stream head,
+                                    const float *y, const float *lse, const float *g, float *dq,
+                                    float *dk, float *dv, float *scratch)
 {
     const long D = attention_rounded(a.D, LANES);
+    uint16_t kept[(ATTENTION_WIDTH / QUARTERS + 2) * BACKWARD_QUERIES];
     attention_rows r = gather_rows(a, q, y, lse, g, scratch);
+    r.kept = kept;
     for (long key = 0; key < a.S; key += ATTENTION_WIDTH)
-        backward_keys(a, r, k, v, mask, key, dk, dv);
+        backward_keys(a, r, k, v, mask, head, key, dk, dv);
     for (long i = 0; i < a.T; i++)
         copy_padded_row(dq + i * a.dq.row, r.dq + i * D, a.scale, a.D, a.D);
 }
 
 /* Heads `first` to `last` of the B H there are. */
 INLINE void attention_backward(const attention_shape a, long first, long last, const float *q,
-                               const float *k, const float *v, const void *mask, const float *y,
-                               const float *lse, const float *g, float *dq, float *dk, float *dv,
-                               float *scratch)
+                               const float *k, const float *v, const void *mask,
+                               random_stream drawn, const float *y, const float *lse,
+                               const float *g, float *dq, float *dk, float *dv, float *scratch)
 {
     for (long i = first; i < last; i++) {
         long b = i / a.H, h = i % a.H;
@@ -603,7 +693,7 @@ INLINE void attention_backward(const attention_shape a, long first, long last, c
             a, q + b * a.q.batch + h * a.q.head, k + b * a.k.batch + h * a.k.head,
             v + b * a.v.batch + h * a.v.head,
             (const char *)mask + mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
-            y + b * a.y.batch + h * a.y.head, lse + i * a.T, g + b * a.g.batch + h * a.g.head,
+            of_head(a, drawn, i), y + b * a.y.batch + h * a.y.head, lse + i * a.T, g + b * a.g.batch + h * a.g.head,
             dq + b * a.dq.batch + h * a.dq.head, dk + b * a.dk.batch + h * a.dk.head,
             dv + b * a.dv.batch + h * a.dv.head, scratch);
     }

@@ -37,26 +37,92 @@ INLINE uint32_t half_word(const uint64_t *words, long i)
 
 enum { WORDS = 4, HALVES = 8 }; /* of a block */
 
-/* y[m] = x[m] scale where half word m is at least `least`, else 0. The ranges begin at blocks. */
-INLINE void random_drop_f32(long m0, long m1, const int64_t *key, uint32_t least, float scale,
-                            const float *x, float *y)
+/* ---- What dropout keeps: an element whose quarter word is at least `least` ----
+ *
+ * Blocks are computed side by side, one in each lane: nothing here is a function of the lane. */
+
+enum { QUARTERS = 16 }; /* of a block */
+typedef uint64_t vw VECTOR(VECTOR_BYTES);
+typedef uint16_t vq VECTOR(VECTOR_BYTES), vw_quarters VECTOR(VECTOR_BYTES / 4);
+
+/* The two halves of the product of each lane and m, from products of 32 bits. */
+INLINE vw wide_product(vw x, uint64_t m, vw *low)
 {
-    for (long m = m0; m < m1; m += HALVES) {
-        uint64_t words[WORDS];
-        philox(key, (uint64_t)(m / HALVES), words);
-        for (long i = 0; i < HALVES && m + i < m1; i++)
-            y[m + i] = x[m + i] * scale * (float)(half_word(words, i) >= least);
-    }
+    const vw lower = (vw){0} + 0xffffffffu, m_low = (vw){0} + (m & 0xffffffffu);
+    const vw m_high = (vw){0} + (m >> 32), x_low = x & lower, x_high = x >> 32;
+    const vw ll = x_low * m_low, hl = x_high * m_low + (ll >> 32);
+    const vw lh = x_low * m_high + (hl & lower);
+    *low = (ll & lower) | lh << 32;
+    return x_high * m_high + (hl >> 32) + (lh >> 32);
 }
 
-INLINE void random_drop_f64(long m0, long m1, const int64_t *key, uint32_t least, double scale,
-                            const double *x, double *y)
+/* `philox` of the block in each lane. Two of the first rounds' products are the same in all. */
+INLINE void philox_of_lanes(const int64_t *key, vw block, vw words[WORDS])
 {
-    for (long m = m0; m < m1; m += HALVES) {
-        uint64_t words[WORDS];
-        philox(key, (uint64_t)(m / HALVES), words);
-        for (long i = 0; i < HALVES && m + i < m1; i++)
-            y[m + i] = x[m + i] * scale * (double)(half_word(words, i) >= least);
+    const uint64_t m0 = 0xD2E7470EE14C6C93u, m1 = 0xCA5A826395121157u;
+    uint64_t k0 = (uint64_t)key[0], k1 = 0, offset = (uint64_t)key[1];
+    const uint64_t c = high_of_product(m1, offset) ^ k0;
+    vw l0, h0 = wide_product(block + 1, m0, &l0);
+    k0 += 0x9E3779B97F4A7C15u, k1 += 0xBB67AE8584CAA73Bu;
+    vw l1, h1 = wide_product(h0, m1, &l1);
+    vw c0 = h1 ^ (m1 * offset) ^ k0, c1 = l1, c2 = l0 ^ high_of_product(m0, c) ^ k1;
+    vw c3 = (vw){0} + m0 * c;
+    UNROLL for (int round = 2; round < 10; round++) {
+        k0 += 0x9E3779B97F4A7C15u, k1 += 0xBB67AE8584CAA73Bu;
+        h0 = wide_product(c0, m0, &l0), h1 = wide_product(c2, m1, &l1);
+        c0 = h1 ^ c1 ^ k0, c1 = l1, c2 = h0 ^ c3 ^ k1, c3 = l0;
+    }
+    words[0] = c0, words[1] = c1, words[2] = c2, words[3] = c3;
+}
+
+/* Bit i of kept[l]: whether element i of the block in lane l is kept. */
+INLINE void kept_of_lanes(const int64_t *key, vw blocks, uint16_t least, uint16_t *kept)
+{
+    vw words[WORDS], bits = {0};
+    philox_of_lanes(key, blocks, words);
+    UNROLL for (int i = 0; i < WORDS; i++) {
+        const vw places = (vw){0} + (uint64_t)(0x0008000400020001u << (4 * i));
+        bits |= (vw)((vq)words[i] >= least) & places;
+    }
+    bits |= bits >> 32;
+    bits |= bits >> 16;
+    const vw_quarters low = __builtin_convertvector(bits, vw_quarters);
+    memcpy(kept, &low, sizeof low);
+}
+
+/* LANES bytes. */
+typedef uint8_t v_bytes VECTOR(LANES);
+typedef uint8_t v_bytes_anywhere VECTOR(LANES) __attribute__((aligned(1)));
+
+/* Whether each bit is set, of the LANES from `bits` on: all ones where it is. */
+INLINE vi lanes_of_bits(uint32_t bits) { return (vi_set((int)bits) & (1 << vi_lanes())) != 0; }
+
+/* The numbers of a key, from element `first` of what it draws on. */
+typedef struct {
+    const int64_t *key;
+    uint64_t first;
+} random_stream;
+
+/* y[m]: whether dropout keeps element m. */
+INLINE void random_kept(long m0, long m1, random_stream from, uint16_t least, uint8_t *y)
+{
+    enum { MOST = 64 };
+    for (long m = m0; m < m1; m += MOST * QUARTERS) {
+        const long n = m1 - m < MOST * QUARTERS ? m1 - m : MOST * QUARTERS;
+        const uint64_t first = from.first + (uint64_t)m;
+        const int skipped = (int)(first % QUARTERS);
+        const vw blocks = (vw)vl_lanes() + first / QUARTERS;
+        uint16_t kept[MOST + VD_LANES] = {0};
+        for (long b = 0; b * QUARTERS < skipped + n; b += VD_LANES)
+            kept_of_lanes(from.key, blocks + (uint64_t)b, least, kept + b);
+        for (long i = 0; i < n; i += LANES) {
+            const long b = i / QUARTERS;
+            const uint32_t bits = (kept[b] | (uint32_t)kept[b + 1] << 16) >> skipped;
+            const vi set = lanes_of_bits(bits >> (i % QUARTERS)) & 1;
+            const v_bytes bytes = __builtin_convertvector(set, v_bytes);
+            if (n - i >= LANES) *(v_bytes_anywhere *)(y + m + i) = bytes;
+            else memcpy(y + m + i, &bytes, n - i);
+        }
     }
 }
 

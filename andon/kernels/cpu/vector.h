@@ -41,6 +41,7 @@ typedef int32_t vi_anywhere VECTOR(VECTOR_BYTES) __attribute__((aligned(4)));
 /* LANES values of half the size. */
 typedef float vf_half VECTOR(VECTOR_BYTES / 2);
 typedef uint16_t vh VECTOR(VECTOR_BYTES / 2);
+typedef int16_t vh_mask VECTOR(VECTOR_BYTES / 2);
 typedef uint16_t vh_anywhere VECTOR(VECTOR_BYTES / 2) __attribute__((aligned(2)));
 
 /* F(0, d), F(1, d), ... for each lane: the index list of a shuffle, written as a function. */
