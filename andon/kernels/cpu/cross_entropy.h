@@ -45,7 +45,7 @@ INLINE long cross_entropy_forward(const cross_entropy_shape c, long m0, long m1,
     for (long m = m0; m < m1; m++) {
         const float *row = x + m * c.row;
         float largest = row_max(row, c.V);
-        lse[m] = largest + logf(row_sum_exp(row, c.V, largest, 0));
+        lse[m] = largest + logf(row_sum_exp(row, c.V, c.row, largest, 0));
         if (target[m] == c.ignore_index) loss[m] = 0.0f;
         else if (target[m] >= 0 && target[m] < c.V)
             loss[m] = cross_entropy_of_row(c, row, target[m], lse[m]);
@@ -71,6 +71,8 @@ INLINE long cross_entropy_backward(const cross_entropy_shape c, long m0, long m1
             continue;
         }
         for (long i = 0; i < c.V; i += LANES) {
+            __builtin_prefetch(row + c.row + i); /* the next row */
+            __builtin_prefetch(out + c.row + i, 1);
             vf p = vf_exp(vf_load_part(row + i, c.V - i, 0.0f) - lse[m]);
             vf_store_part(out + i, (p - spread) * g[m], c.V - i);
         }
@@ -98,7 +100,7 @@ INLINE long cross_entropy_with_gradient(const cross_entropy_shape c, long m0, lo
         }
         float largest = row_max(row, c.V), at_target = row[target[m]] - largest;
         float mean = c.smoothing ? row_mean(row, c.V) - largest : 0.0f;
-        float total = row_sum_exp(row, c.V, largest, out);
+        float total = row_sum_exp(row, c.V, c.row, largest, out);
         loss[m] = logf(total) - (1.0f - c.smoothing) * at_target - c.smoothing * mean;
         for (long i = 0; i < c.V; i += LANES) {
             vf e = vf_load_part(out + i, c.V - i, 0.0f);
