@@ -1,7 +1,8 @@
-"""The row kernels in C, against torch and against what the memory can move; attention.
+"""The row kernels of compiled graphs against torch, and against what memory moves; attention.
 
-The rows are 8192 × 768 in float32, larger than the caches, so the floor of most is the memory: the
-last column says how many GB/s they move, next to a triad (x = y + s z) measured in turn.
+The rows are 8192 × 768 in float32, larger than the caches, so the floor of most is the memory. The
+last column compares with loops that read and write as many arrays, prefetch them, and compute
+nothing, measured in turn.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+import andon
 from andon.devices import compiler
+from andon.nn import functional as G
+from andon.ops.softmax import softmax_backward
 
 from .timing import Result, alternate, show
 
 M, C = 8192, 768
 DRIVER = """
-#include "adamw.h"
 #include "attention.h"
-#include "cross_entropy.h"
-#include "layer_norm.h"
 #include "thread_pool.h"
 
 enum { M = 8192, C = 768, PARTS = 8 };
@@ -38,34 +39,22 @@ enum { M = 8192, C = 768, PARTS = 8 };
     }                                                                                             \\
     void name(float **a) { parallel_for(name##_part, a, PARTS); }
 
-#define EACH(m0, m1) for (long i = m0 * C; i < m1 * C; i += LANES)
-#define LABELS ((int64_t *)a[3])
-#define PRIVATE(p) (p + part * C)
-
 void start(int threads)
 {
     use_thread_pool(thread_pool_of_process());
     pool->set_threads(threads);
 }
-KERNEL(triad, M, EACH(m0, m1) vf_store(a[0] + i, vf_load(a[1] + i) + 3.0f * vf_load(a[2] + i)))
-KERNEL(gelu, M, EACH(m0, m1) vf_store(a[0] + i, vf_gelu_tanh(vf_load(a[1] + i))))
-KERNEL(softmax, M, softmax_forward(m0, m1, C, a[1], C, a[0], C))
-KERNEL(d_softmax, M, softmax_backward(m0, m1, C, a[1], C, a[2], C, a[0], C))
-KERNEL(layer_norm, M,
-       layer_norm_forward(m0, m1, C, 1e-5f, a[1], C, a[2], a[3], a[0], C, a[4], a[5]))
-KERNEL(d_layer_norm, M,
-       layer_norm_backward(m0, m1, C, a[1], C, a[2], C, a[4], a[5], a[3], a[0], C, 0,
-                           PRIVATE(a[6]), PRIVATE(a[7])))
-static const cross_entropy_shape SCORES = {.V = C, .row = C, .ignore_index = -100};
-KERNEL(cross_entropy, M,
-       cross_entropy_with_gradient(SCORES, m0, m1, 1.0f / M, a[1], LABELS, a[2], a[0]))
-KERNEL(norm, M, ((double *)a[4])[part] = squared_norm(a[1] + m0 * C, (m1 - m0) * C))
-KERNEL(adam, M,
-       double total = 0; for (int i = 0; i < PARTS; i++) total += ((double *)a[4])[i];
-       adamw_rates r = adamw_at(100, 1e-3, 0.9, 0.95, 1e-8, 0.1, 1, clip_factor(sqrt(total), 1));
-       adamw_step(r, m0 * C, m1 * C, a[0], a[1], a[2], a[3], 0))
-void adamw(float **a) { norm(a), adam(a); }
 """
+MOVERS = """
+#define EACH for (long i = m0 * C; i < m1 * C; i += LANES)
+#define READ(k) (__builtin_prefetch(a[k] + i + 1024), vf_load(a[k] + i))
+#define WRITE(k, x) (__builtin_prefetch(a[k] + i + 1024, 1), vf_store(a[k] + i, x))
+KERNEL(copy, M, EACH WRITE(0, READ(1)))
+KERNEL(sum, M, EACH WRITE(0, READ(1) + READ(2)))
+#define TURN(k) WRITE(k, -READ(k))
+KERNEL(update, M, EACH (TURN(0), TURN(1), TURN(2), TURN(3)))
+"""
+MOVED = {"copy": 2, "sum": 3, "update": 8}  # arrays that pass through memory
 ATTENTION = """
 #define HEADS {T * H * D, D, H * D}
 static const attention_shape SHAPE = {.H = H, .T = T, .S = T, .D = D, .E = D, .scale = SCALE,
@@ -112,69 +101,102 @@ def gradient(result: torch.Tensor, of, g=None) -> Callable[[], object]:
     return lambda: torch.autograd.grad(result, of, g, retain_graph=True)
 
 
-def kernels() -> list[tuple[str, Callable, Callable, int]]:
-    """Name, ours, torch's, and how many arrays of M × C floats must pass through memory."""
-    lib = library(DRIVER)
-    x, y, g, z = (array(M, C) for _ in range(4))
-    weight, bias, mean, rstd = array(C), array(C), array(M), array(M)
-    sums, labels = array(2, 8, C), np.arange(M) % C
-    tx, tw, tb, tg = (torch.tensor(a, requires_grad=True) for a in (x, weight, bias, g))
-    p, ln = F.softmax(tx, -1), F.layer_norm(tx, (C,), tw, tb)
-    t_labels, loss, norms = torch.tensor(labels), array(M), np.zeros(8)
+def both(function: Callable) -> Callable:
+    """The function, and its gradients by all operands, as one graph."""
 
-    def torch_loss():
-        torch.autograd.grad(F.cross_entropy(tx, t_labels), tx)
+    def gradients(g, *operands):
+        operands = [x.detach().requires_grad_() for x in operands]
+        return andon.autograd.grad(function(*operands), operands, g)
 
-    plain, weights, zeros = tx.detach(), array(M, C), [array(M, C, fill=False) for _ in "mv"]
-    return [
-        ("gelu", caller(lib.gelu, [y, x]), lambda: F.gelu(plain, approximate="tanh"), 2),
-        ("softmax", caller(lib.softmax, [y, x]), lambda: F.softmax(plain, -1), 2),
-        (
-            "softmax backward",
-            caller(lib.d_softmax, [z, g, x]),
-            gradient(p, tx, tg.detach()),
-            3,
-        ),
-        (
-            "layer norm",
-            caller(lib.layer_norm, [y, x, weight, bias, mean, rstd]),
-            lambda: F.layer_norm(plain, (C,), tw.detach(), tb.detach()),
-            2,
-        ),
-        (
-            "layer norm backward",
-            caller(lib.d_layer_norm, [z, g, x, weight, mean, rstd, *sums]),
-            gradient(ln, (tx, tw, tb), tg.detach()),
-            3,
-        ),
-        (
-            "cross-entropy and gradient",
-            caller(lib.cross_entropy, [y, x, loss, labels]),
-            torch_loss,
-            2,
-        ),
-        ("clip and AdamW", caller(lib.adamw, [weights, g, *zeros, norms]), torch_adamw(g), 8),
-    ]
+    return gradients
 
 
-def torch_adamw(g: np.ndarray) -> Callable[[], object]:
-    """torch's fused step, after its clipping."""
-    weight = torch.nn.Parameter(torch.tensor(array(M, C)))
-    weight.grad = torch.tensor(g)
-    optimizer = torch.optim.AdamW([weight], fused=True)
+def loss_and_gradient(library, functional, x, labels):
+    x = x.detach().requires_grad_()
+    loss = functional.cross_entropy(x, labels)
+    return loss.detach(), library.autograd.grad(loss, [x])[0]
+
+
+def clipped_step(library, x: np.ndarray, g: np.ndarray, **options) -> Callable[[], object]:
+    """Clipping the norm of a gradient, and a step of AdamW."""
+    weight = library.nn.Parameter(library.tensor(x))
+    weight.grad = library.tensor(g)
+    optimizer = library.optim.AdamW([weight], **options)
 
     def step() -> None:
-        torch.nn.utils.clip_grad_norm_([weight], 1.0)
+        library.nn.utils.clip_grad_norm_([weight], 1.0)
         optimizer.step()
 
     return step
 
 
-def bandwidth_share(ours: Callable, arrays: int, triad: Callable) -> str:
-    """The bytes a second of a kernel, as a share of those of a triad, measured in turn."""
-    r = alternate("", ours, triad, 15, 2)
+def kernels() -> list[tuple[str, Callable, Callable, str, int]]:
+    """Name, ours, torch's, what moves memory alike, and how many arrays of M × C floats pass.
+
+    The gradient of layer norm reads x once more, for its statistics; that of cross-entropy too.
+    """
+    x, g, w, b, labels = array(M, C), array(M, C), array(C), array(C), np.arange(M) % C
+    tx, tg, tw, tb, tl = (torch.tensor(a) for a in (x, g, w, b, labels))
+    grad_x, grad_w, grad_b = (t.clone().requires_grad_() for t in (tx, tw, tb))
+    p, norm = F.softmax(grad_x, -1), F.layer_norm(grad_x, (C,), grad_w, grad_b)
+    ours = [andon.tensor(a) for a in (x, g, w, b, labels)]
+
+    def compiled(function: Callable, *operands: int) -> Callable[[], object]:
+        fast, given = andon.jit(function), [ours[i] for i in operands]
+        return lambda: fast(*given)
+
+    def softmax_gradient(g, p):
+        return softmax_backward(g, p, dim=1)
+
+    def layer_norm(x, w, b):
+        return G.layer_norm(x, (C,), w, b)
+
+    def gelu(x):
+        return G.gelu(x, approximate="tanh")
+
+    def cross_entropy(x, labels):
+        return loss_and_gradient(andon, G, x, labels)
+
+    return [
+        ("gelu", compiled(gelu, 0), lambda: F.gelu(tx, approximate="tanh"), "copy", 2),
+        ("softmax", compiled(lambda x: G.softmax(x, -1), 0), lambda: F.softmax(tx, -1), "copy", 2),
+        ("softmax backward", compiled(softmax_gradient, 1, 0), gradient(p, grad_x, tg), "sum", 3),
+        (
+            "layer norm",
+            compiled(layer_norm, 0, 2, 3),
+            lambda: F.layer_norm(tx, (C,), tw, tb),
+            "copy",
+            2,
+        ),
+        (
+            "layer norm, statistics and backward",
+            compiled(both(layer_norm), 1, 0, 2, 3),
+            gradient(norm, (grad_x, grad_w, grad_b), tg),
+            "sum",
+            4,
+        ),
+        (
+            "cross-entropy and gradient",
+            compiled(cross_entropy, 0, 4),
+            lambda: loss_and_gradient(torch, F, tx, tl),
+            "copy",
+            3,
+        ),
+        (
+            "clip and AdamW",
+            andon.jit(clipped_step(andon, x, g)),
+            clipped_step(torch, x, g, fused=True),
+            "update",
+            9,
+        ),
+    ]
+
+
+def share_of_memory(ours: Callable, arrays: int, mover: Callable, moved: int) -> str:
+    """The bytes a second of a kernel, as a share of those that a mover moves, measured in turn."""
+    r = alternate("", ours, mover, 15, 2)
     rate = 4 * M * C * arrays / r.ours / 1e9
-    return f"{rate:.1f} GB/s, {arrays / 3 / r.ratio:.0%} of a triad's"
+    return f"{rate:.1f} GB/s, {arrays / moved / r.ratio:.0%} of what the memory moves"
 
 
 def attention(name: str, B: int, H: int, T: int, D: int) -> list[Result]:
@@ -208,10 +230,11 @@ def attention(name: str, B: int, H: int, T: int, D: int) -> list[Result]:
 def main() -> None:
     torch.set_num_threads(2)
     results = []
-    triad = caller(library(DRIVER).triad, [array(M, C) for _ in range(3)])
-    for name, ours, theirs, arrays in kernels():
+    movers, arrays = library(DRIVER + MOVERS), [array(M, C) for _ in range(4)]
+    for name, ours, theirs, like, count in kernels():
         r = alternate(name, ours, theirs, 15, 2)
-        r.floor = bandwidth_share(ours, arrays, triad)
+        mover = caller(getattr(movers, like), arrays)
+        r.floor = share_of_memory(ours, count, mover, MOVED[like])
         results.append(r)
     show(f"kernels, {M} × {C}, 2 threads", results)
     results = [r for name, sizes in HEADS.items() for r in attention(name, *sizes)]

@@ -213,3 +213,32 @@ def test_equal_kernels_of_two_layers_are_one_function():
 def test_values_that_are_only_views_get_no_memory():
     graph = trace(lambda x: x.reshape(4, 6).t().reshape(24)[::2] * 2, andon.ones(24))
     assert translate(lower(graph)).plan.size == 0
+
+
+def test_an_optimizers_step_is_one_loop_though_it_reads_each_array_apart():
+    def step(p, g, m, v, lr, t):
+        m, v = m + (g - m) * 0.1, v * 0.99 + g * g * 0.01
+        p = p * (1 - lr * 0.1)
+        return p - lr / (1 - 0.9**t) * m / (v.sqrt() + 1e-8), m, v
+
+    arrays = [andon.ones(64, 48) for _ in range(4)]
+    graph = trace(step, *arrays, andon.tensor(0.1), andon.tensor(2.0))
+    kernels = translate(lower(graph)).kernels
+    assert [kernel.members[0].ndim for kernel in kernels] == [0] * (len(kernels) - 1) + [2]
+
+
+def test_loops_that_wait_for_each_other_stay_apart():
+    def between(x, y):
+        left, right = x * 2, y * 3
+        below = (left.sum(dim=1, keepdim=True) + right.t()).amax(dim=0)
+        return right + below[:, None].tanh() - left
+
+    graph = trace(between, andon.randn(20, 20), andon.randn(20, 20))
+    arrays = [np.random.default_rng(i).standard_normal((20, 20), np.float32) for i in range(2)]
+    np.testing.assert_allclose(Executable(graph)(arrays)[0], graph.run(*arrays)[0], rtol=1e-5)
+
+
+def test_what_memory_must_bring_is_fetched_ahead_and_what_caches_hold_is_not():
+    for rows, fetched in ((4096, 2), (64, 0)):
+        graph = trace(lambda x: x.softmax(dim=-1), andon.ones(rows, 256))
+        assert translate(lower(graph)).source.count("__builtin_prefetch(") == fetched

@@ -57,7 +57,8 @@ def test_attention_counts_two_products_and_a_softmax_of_what_is_seen(causal, see
     andon.nn.functional.scaled_dot_product_attention  # noqa: B018 (defines the op)
     graph = andon.parse(
         f"graph({QUERIES}):\n"
-        f"  %y, %lse = attention(%q, %k, %v, None, None, scale=0.25, causal={causal}, drop=0.0)\n  return %y"
+        f"  %y, %lse = attention(%q, %k, %v, None, None, scale=0.25, causal={causal}, drop=0.0)\n"
+        "  return %y"
     )
     assert total(map(cost, graph.nodes)).flops == 2 * 3 * seen * (2 * 16 + 2 * 4 + 5)
 

@@ -212,7 +212,7 @@ def cross_entropy_shape(call: CallText, x: Symbol, target: Symbol) -> str | None
     if not call.is_packed(x, target, *results):
         return None
     V, ignored = x.shape[1], call.attrs["ignore_index"]
-    return f"const cross_entropy_shape shape = {{{V}, {V}, {ignored}, 0}};"
+    return f"const cross_entropy_shape shape = {{{V}, {V}, {ignored}}};"
 
 
 @emits("embedding")

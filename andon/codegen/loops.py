@@ -12,6 +12,7 @@ from typing import Any
 from ..graph.affine import Axis
 from ..graph.ir import Symbol
 from ..graph.kernel import size
+from ..graph.memory import size_in_bytes
 from .accumulator import accumulated, accumulated_in_vector, accumulator, across_lanes
 from .function import Function
 from .load_store import element_load, element_store, vector_load, vector_store
@@ -19,6 +20,9 @@ from .nest import Access, Nest
 from .scalar import C_TYPES, STORED, expression, literal, name_of
 from .vector import COSTLY, LANES, MASK, TEXTS, by_lane, vector_expression
 
+FAR = 1 << 21  # bytes of a value that no cache of a processor holds until it is wanted
+AHEAD = 1024  # elements by which what lies far away is fetched before it is wanted
+ROW_TO_FETCH = 1 << 15  # elements of a row that the cache holds beside the one in work
 Body = Callable[[str], None]  # writes what is done at a point, or for a part of a vector
 
 
@@ -250,6 +254,32 @@ class LoopText:
             if m in self.kept_in_row:
                 self.keep(m, part)
             self.store(m, True, part)
+        if not part and sweep == self.busiest_sweep():
+            self.fetch_ahead()
+
+    def busiest_sweep(self) -> int:
+        """The sweep that computes most, while memory has time."""
+        work = [0] * self.nest.sweeps
+        for m in self.loop.members:
+            if self.nest.is_swept(m):
+                work[self.nest.sweep_of(m)] += cost(m)
+        return work.index(max(work))
+
+    def fetch_ahead(self) -> None:
+        """Ask memory for what is wanted next: of a row swept several times, the next row."""
+        nest = self.nest
+        if nest.vector is None or nest.columns:
+            return
+        accesses = dict.fromkeys([*nest.loads.values(), *nest.stores.values()])
+        for access in accesses:
+            ahead = AHEAD
+            if nest.sweeps > 1:
+                row = access.stride(nest.range_axes[-1]) if nest.range_axes else 0
+                ahead = max(AHEAD // row, 1) * row if 0 < row < ROW_TO_FETCH else 0
+            if ahead and access.stride(nest.fast) == 1 and size_in_bytes(access.value) >= FAR:  # type: ignore[arg-type]
+                written = access in nest.stores.values()
+                place = f"{self.buffer(access.value, written)} + {self.index(access)} + {ahead}"
+                self.emit(f"__builtin_prefetch({place}{', 1' if written else ''});")
 
     # ---- values
 

@@ -1,4 +1,4 @@
-"""The kernels written by hand, as headers: `#include "softmax.h"` becomes their text.
+"""The kernels written by hand, as headers: `#include "matmul.h"` becomes their text.
 
 A file of C that a person or the code generator wrote includes what it needs of `andon/kernels/cpu`;
 `expanded` puts the headers in its place, so that the text stands alone: it can be hashed, cached,

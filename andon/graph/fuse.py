@@ -7,7 +7,8 @@ loops take in what meets them at an index that both know.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 from ..core.op import item
@@ -34,7 +35,7 @@ class Grouping:
         self.items = {(v.inputs[0], v.attrs["index"]): v for v in values if v.op is item}
 
     def run(self) -> list[Kernel]:
-        for value in self.graph.values:
+        for value in numbers_first(self.graph.values):
             if value.op is None or value.op is item or value in self.buffers.aliases:
                 continue
             if value in self.buffers.pieces:
@@ -114,6 +115,7 @@ class Grouping:
 
     def add_to_loop(self, value: Symbol) -> None:
         """Put `value` into the loop that it can join, or begin one."""
+        self.merge_producers(value)
         for k in self.candidates(value):
             loop = self.kernels[k]
             if isinstance(loop, Loop) and self.may_join(value, k) and self.join(value, loop):
@@ -159,9 +161,9 @@ class Grouping:
 
     def in_order(self) -> list[Kernel]:
         """The kernels, each after those that it needs; as early as the values were made."""
-        left = set(range(len(self.kernels)))
-        done, found = 0, []
-        last = [max(m.order for m in kernel.members) for kernel in self.kernels]
+        left = {k for k, kernel in enumerate(self.kernels) if kernel.members}
+        done, found = sum(1 << k for k in range(len(self.kernels)) if k not in left), []
+        last = [max((m.order for m in kernel.members), default=0) for kernel in self.kernels]
         while left:
             ready = [k for k in left if not self.needs[k] & ~done]
             k = min(ready, key=last.__getitem__)
@@ -169,6 +171,52 @@ class Grouping:
             done |= 1 << k
             found.append(self.kernels[k])
         return found
+
+    # ---- merging loops
+
+    def merge_producers(self, value: Symbol) -> None:
+        """Make one of the loops that compute what `value` reads, if they are over the same points.
+
+        They have read nothing in common so far: p (1 - lr λ) and m / √v of an optimizer.
+        """
+        ours = [self.of[b] for b in map(self.base, self.reads_of(value)) if b in self.of]
+        first, *others = [k for k in dict.fromkeys(ours) if self.is_plain(k, value)] or [0]
+        for k in others:
+            apart = not (self.needs[first] >> k & 1 or self.needs[k] >> first & 1)
+            members = len(self.kernels[first].members) + len(self.kernels[k].members)
+            if apart and members < MOST and self.absorb(k, first):
+                self.redirect(k, first)
+
+    def is_plain(self, k: int, value: Symbol) -> bool:
+        """Whether a kernel is a loop of nothing but elements like those of `value`."""
+        loop = self.kernels[k]
+        alike = all(m.shape == value.shape and m not in self.buffers.copies for m in loop.members)
+        return type(loop) is Loop and loop.reduced_by is None and alike and value.ndim > 0
+
+    def absorb(self, k: int, first: int) -> bool:
+        """Move the members of loop k into another, if that can compute all of them."""
+        loop: Any = self.kernels[first]
+        moved = Loop()
+        moved.__dict__.update({name: copy(known) for name, known in vars(loop).items()})
+        moved.reads = {base: list(known) for base, known in loop.reads.items()}
+        if not all(self.join(m, moved) for m in self.kernels[k].members):
+            return False
+        self.kernels[first] = moved
+        return True
+
+    def redirect(self, k: int, first: int) -> None:
+        """Say of kernel k, which is empty now, that the first is in its place."""
+        for m in self.kernels[k].members:
+            self.of[m] = first
+        self.kernels[k] = Loop()
+        for known in self.readers.values():
+            if k in known:
+                known.remove(k)
+        self.note_reads(self.kernels[first], first)
+        self.needs[first] |= self.needs[k]
+        for h, needs in enumerate(self.needs):
+            if needs >> first & 1 or needs >> k & 1:
+                self.needs[h] |= self.needs[first] | 1 << first
 
     # ---- joining a loop
 
@@ -284,6 +332,20 @@ class Grouping:
         known = [loop.index[base]] if base in loop.index else loop.reads.get(base, [])
         shown = (index_through(views, forms) for forms in known)
         yield from (forms for forms in shown if forms is not None)
+
+
+def numbers_first(values: Sequence[Symbol]) -> list[Symbol]:
+    """Numbers made of numbers that are given, then the rest: so no loop ends for want of one.
+
+    An optimizer computes its rates after the first of what it does to its arrays.
+    """
+    early = {v for v in values if v.op is None}
+    numbers = []
+    for value in values:
+        if value.op is not None and value.ndim == 0 and early.issuperset(value.operands):
+            early.add(value)
+            numbers.append(value)
+    return [*numbers, *(v for v in values if v not in early or v.op is None)]
 
 
 def not_all(loop: Loop, member: Symbol, axes: set[Axis]) -> bool:

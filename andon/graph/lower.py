@@ -134,9 +134,11 @@ def logsumexp(x: Any, *, dim: tuple, keepdim: bool) -> Any:
 
 @lowers("softmax")
 def softmax(x: Any, *, dim: int) -> Any:
+    """One division a row."""
     wide = widened(x)
     e = elementwise.exp.apply(wide - largest.amax.apply(wide, dim=(dim,), keepdim=True))
-    return narrowed(e / reduce.sum.apply(e, dim=(dim,), keepdim=True), x)
+    share = elementwise.reciprocal.apply(reduce.sum.apply(e, dim=(dim,), keepdim=True))
+    return narrowed(e * share, x)
 
 
 @lowers("log_softmax")

@@ -32,11 +32,13 @@ INLINE float sum_of_row(const float *x, long C, float shift, const int power)
     return vf_sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-/* y = (x - mean) rstd weight + bias, for one row. */
-INLINE void scale_row(const float *x, long C, float mean, float rstd, const float *weight,
-                      const float *bias, float *y)
+/* y = (x - mean) rstd weight + bias, for one row. Memory meanwhile fetches the next. */
+INLINE void scale_row(const float *x, long x_row, long C, float mean, float rstd,
+                      const float *weight, const float *bias, float *y, long y_row)
 {
     for (long i = 0; i < C; i += LANES) {
+        __builtin_prefetch(x + x_row + i);
+        __builtin_prefetch(y + y_row + i, 1);
         vf xh = (vf_load_part(x + i, C - i, 0.0f) - mean) * rstd;
         if (weight) xh *= vf_load_part(weight + i, C - i, 0.0f);
         if (bias) xh += vf_load_part(bias + i, C - i, 0.0f);
@@ -53,7 +55,7 @@ INLINE void layer_norm_forward(long m0, long m1, long C, float eps, const float 
         const float *row = x + m * x_row;
         mean[m] = sum_of_row(row, C, 0.0f, 1) * (1.0f / C);
         rstd[m] = 1.0f / sqrtf(sum_of_row(row, C, mean[m], 2) * (1.0f / C) + eps);
-        scale_row(row, C, mean[m], rstd[m], weight, bias, y + m * y_row);
+        scale_row(row, x_row, C, mean[m], rstd[m], weight, bias, y + m * y_row, y_row);
     }
 }
 
@@ -64,7 +66,7 @@ INLINE void rms_norm_forward(long m0, long m1, long C, float eps, const float *x
     for (long m = m0; m < m1; m++) {
         const float *row = x + m * x_row;
         rstd[m] = 1.0f / sqrtf(sum_of_row(row, C, 0.0f, 2) * (1.0f / C) + eps);
-        scale_row(row, C, 0.0f, rstd[m], weight, 0, y + m * y_row);
+        scale_row(row, x_row, C, 0.0f, rstd[m], weight, 0, y + m * y_row, y_row);
     }
 }
 
@@ -75,9 +77,9 @@ INLINE void rms_norm_forward(long m0, long m1, long C, float eps, const float *x
  *
  * One row at a time: several at once would share the reads and writes of dweight and dbias, but
  * write to as many streams, which memory is slow at. */
-INLINE void norm_backward_row(long C, const float *g, const float *x, const float *mean, float rstd,
-                              const float *weight, float *dx, const int add, float *dweight,
-                              float *dbias)
+INLINE void norm_backward_row(long C, const float *g, long g_row, const float *x, long x_row,
+                              const float *mean, float rstd, const float *weight, float *dx,
+                              long dx_row, const int add, float *dweight, float *dbias)
 {
     const float shift = mean ? *mean : 0.0f;
     vf sums[2], products[2];
@@ -96,6 +98,9 @@ INLINE void norm_backward_row(long C, const float *g, const float *x, const floa
     float level = mean ? vf_sum_lanes(sums[0] + sums[1]) * (1.0f / C) : 0.0f;
     float slope = vf_sum_lanes(products[0] + products[1]) * (1.0f / C) * rstd;
     for (long i = 0; i < C; i += LANES) {
+        __builtin_prefetch(g + g_row + i); /* the next row */
+        __builtin_prefetch(x + x_row + i);
+        __builtin_prefetch(dx + dx_row + i, 1);
         vf gi = vf_load_part(g + i, C - i, 0.0f), gw = gi;
         vf xh = (vf_load_part(x + i, C - i, 0.0f) - shift) * rstd;
         if (weight) gw *= vf_load_part(weight + i, C - i, 0.0f);
@@ -116,8 +121,8 @@ INLINE void layer_norm_backward(long m0, long m1, long C, const float *g, long g
                                 float *dweight, float *dbias)
 {
     for (long m = m0; m < m1; m++)
-        norm_backward_row(C, g + m * g_row, x + m * x_row, mean ? mean + m : 0, rstd[m], weight,
-                          dx + m * dx_row, add, dweight, dbias);
+        norm_backward_row(C, g + m * g_row, g_row, x + m * x_row, x_row, mean ? mean + m : 0,
+                          rstd[m], weight, dx + m * dx_row, dx_row, add, dweight, dbias);
 }
 
 INLINE void rms_norm_backward(long m0, long m1, long C, const float *g, long g_row, const float *x,

@@ -8,7 +8,7 @@
 
 #define NOINLINE static __attribute__((noinline, unused))
 
-#define LOOP_OPERATIONS(V, SCALAR_TYPE, MASK, INTEGER, N)                                         \
+#define LOOP_OPERATIONS(V, SCALAR_TYPE, MASK, INTEGER, N, EACH)                                   \
     INLINE MASK V##_mask_load_part(const bool *p, long n)                                         \
     {                                                                                             \
         MASK mask = {0};                                                                          \
@@ -38,18 +38,8 @@
     /* The larger and the smaller; NaN where either is. */                                        \
     INLINE V V##_larger(V x, V y) { return V##_where((MASK)(y != y), y, V##_max(x, y)); }         \
     INLINE V V##_smaller(V x, V y) { return V##_where((MASK)(y != y), y, V##_min(x, y)); }        \
-    INLINE SCALAR_TYPE V##_largest_lane(V x)                                                      \
-    {                                                                                             \
-        SCALAR_TYPE y = x[0];                                                                     \
-        for (int l = 1; l < N; l++) y = x[l] > y || x[l] != x[l] ? x[l] : y;                      \
-        return y;                                                                                 \
-    }                                                                                             \
-    INLINE SCALAR_TYPE V##_smallest_lane(V x)                                                     \
-    {                                                                                             \
-        SCALAR_TYPE y = x[0];                                                                     \
-        for (int l = 1; l < N; l++) y = x[l] < y || x[l] != x[l] ? x[l] : y;                      \
-        return y;                                                                                 \
-    }                                                                                             \
+    INLINE SCALAR_TYPE V##_largest_lane(V x) { ACROSS_LANES(x, N, EACH, V##_larger(x, y)) }       \
+    INLINE SCALAR_TYPE V##_smallest_lane(V x) { ACROSS_LANES(x, N, EACH, V##_smaller(x, y)) }     \
     /* The derivative of x sigmoid(2u), see vf_gelu_tanh. */                                      \
     INLINE V V##_gelu_tanh_slope(V x)                                                             \
     {                                                                                             \
@@ -63,8 +53,8 @@
         return n >= N ? x : V##_where((MASK)(MASK##_lanes() < MASK##_set(n)), x, V##_set(rest));  \
     }
 
-LOOP_OPERATIONS(vf, float, vi, int32_t, VF_LANES)
-LOOP_OPERATIONS(vd, double, vl, int64_t, VD_LANES)
+LOOP_OPERATIONS(vf, float, vi, int32_t, VF_LANES, EACH_VF)
+LOOP_OPERATIONS(vd, double, vl, int64_t, VD_LANES, EACH_VD)
 
 /* Elements begin to end of the first of `parts` arrays, `stride` apart: the sums of all. */
 static inline __attribute__((unused)) void add_parts(float *first, long stride, long parts, long begin,

@@ -1,11 +1,12 @@
 /* Functions of vectors: float32 to about 2 units in the last place, float64 through libm.
  *
  * For every input: infinities, NaN, denormal arguments and results. Largest errors seen, in units:
- * exp 0.9, exp2 1.1, expm1 1.5, log 0.9, log1p 1.5, tanh 1.5, erf 1.5, sin and cos 1.6, sigmoid
- * 2.3; silu 2.6 and gelu 3 for x > -1. Far below zero, those two lose the bits that rounding their
- * exponent's argument costs; what is left there is next to nothing. The polynomials are minimax
- * fits, their coefficients rounded to float one after the other. Between compilers and targets the
- * last bit may differ, as multiply and add are fused where there is FMA. */
+ * exp 0.9, exp2 0.9, expm1 1.5, log 0.9, log1p 1.5, tanh 1.5, erf 1.4, sin and cos 1.6, sigmoid
+ * 2.2; silu 2 and gelu 2.4 for x > -1. Without FMA: exp and exp2 1.2. Far below zero, silu and gelu
+ * lose the bits that rounding their exponent's argument costs; what is left there is next to
+ * nothing. The polynomials are minimax fits, their coefficients rounded to float one after the
+ * other. Between compilers and targets the last bit may differ, as multiply and add are fused where
+ * there is FMA. */
 #ifndef ANDON_VECTOR_MATH_H
 #define ANDON_VECTOR_MATH_H
 
@@ -23,56 +24,58 @@
 #define ROUNDING_SHIFT 12582912.0f
 INLINE vf vf_round_small(vf x) { return (x + ROUNDING_SHIFT) - ROUNDING_SHIFT; }
 
-/* y * 2^n for |n| <= 252. Without an instruction for it: two powers of 2, both normal numbers, so
- * that only a last, denormal result is rounded. */
-INLINE vf vf_scale(vf y, vi n)
+/* y * 2^n for a whole n, |n| <= 252. Without an instruction for it: two powers of 2, both normal
+ * numbers, so that only a last, denormal result is rounded. */
+INLINE vf vf_scale(vf y, vf n)
 {
-#if defined(__clang__) && defined(__AVX512F__) && __has_builtin(__builtin_elementwise_ldexp)
-    return __builtin_elementwise_ldexp(y, n);
+#ifdef __AVX512F__
+    return __builtin_ia32_scalefps512_mask(y, n, y, -1, 4); /* 4: rounds as always */
 #else
-    vi half = n >> 1;
-    return y * (vf)((half + 127) << 23) * (vf)((n - half + 127) << 23);
+    vi whole = vi_from_vf(n), half = whole >> 1;
+    return y * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
 #endif
 }
 
-/* e^r - 1 for r = high - low in |r| <= ln(2)/2. The linear term is added in its two parts, so that
- * rounding their difference costs nothing. */
-INLINE vf expm1_of_rest(vf high, vf low)
+/* (e^r - 1 - r) / r^2 in |r| <= ln(2)/2. */
+INLINE vf exp_beyond_linear(vf r)
 {
-    vf r = high - low;
     vf p = 1.38722092e-3f * r + 8.36687628e-3f;
     p = p * r + 4.16674279e-2f;
     p = p * r + 1.66665420e-1f;
-    p = p * r + 4.99999970e-1f;
-    return high + (r * r * p - low);
+    return p * r + 4.99999970e-1f;
 }
 
-/* x = n ln 2 + r: n, and e^r - 1. */
-INLINE vf expm1_without_exponent(vf x, vf *n)
+/* e^r 2^n in |r| <= ln(2)/2. */
+INLINE vf exp_of_parts(vf r, vf n)
 {
-    *n = vf_round_small(x * LOG2_E);
-    return expm1_of_rest(x - *n * LN2_HIGH, *n * LN2_LOW);
+    vf slope = exp_beyond_linear(r) * r + 1.0f;
+    return vf_scale(slope * r + 1.0f, n);
 }
 
-/* e^x = 2^n e^r. Past the clamps the result is 0 or infinite. */
+/* e^x, of x = n ln 2 + r. Past the clamps the result is 0 or infinite. */
 INLINE vf vf_exp(vf x)
 {
-    vf n, t = expm1_without_exponent(vf_max(vf_min(x, vf_set(89.0f)), vf_set(-104.0f)), &n);
-    return vf_scale(1.0f + t, vi_from_vf(n));
+    x = vf_max(vf_min(x, vf_set(89.0f)), vf_set(-104.0f));
+    vf n = vf_round_small(x * LOG2_E);
+    return exp_of_parts(x - n * LN2_HIGH - n * LN2_LOW, n);
 }
 
 /* 2^x. */
 INLINE vf vf_exp2(vf x)
 {
     x = vf_max(vf_min(x, vf_set(128.0f)), vf_set(-151.0f));
-    vf n = vf_round_small(x), r = (x - n) * 0.693147182f;
-    return vf_scale(1.0f + expm1_of_rest(r, vf_set(0.0f)), vi_from_vf(n));
+    vf n = vf_round_small(x);
+    return exp_of_parts((x - n) * 0.693147182f, n);
 }
 
-/* e^x - 1 = 2^n (e^r - 1) + (2^n - 1), computed for n - 1 and doubled, as 2^128 is no float. */
+/* e^x - 1 = 2^n (e^r - 1) + (2^n - 1), computed for n - 1 and doubled, as 2^128 is no float. The
+ * linear term of e^r - 1 is added in its two parts, so that rounding their difference costs
+ * nothing. */
 INLINE vf vf_expm1(vf x)
 {
-    vf n, t = expm1_without_exponent(vf_max(vf_min(x, vf_set(89.0f)), vf_set(-20.0f)), &n);
+    vf y = vf_max(vf_min(x, vf_set(89.0f)), vf_set(-20.0f));
+    vf n = vf_round_small(y * LOG2_E), high = y - n * LN2_HIGH, low = n * LN2_LOW, r = high - low;
+    vf t = high + (r * r * exp_beyond_linear(r) - low);
     vf power = (vf)((vi_from_vf(n) + 126) << 23);
     vf half = power * t + (power - 0.5f);
     return vf_copysign(half + half, x);
@@ -151,14 +154,14 @@ INLINE vf vf_tanh(vf x)
     return vf_copysign(vf_where(t < 0.55f, p * (s * t) + t, large), x);
 }
 
-/* x sigmoid(x). */
-INLINE vf vf_silu(vf x) { return x * vf_sigmoid(x); }
+/* x sigmoid(x): -0 from where e^-x is infinite. */
+INLINE vf vf_silu(vf x) { return x / (1.0f + vf_exp(-x)); }
 
 /* gelu in its tanh form, x (1 + tanh u) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3), which is
- * x sigmoid(2u): one exponential. Far below zero the error grows with that of u in e^2u. */
+ * x sigmoid(2u): one exponential. Far below zero the error grows with that of u in e^-2u. */
 INLINE vf vf_gelu_tanh(vf x)
 {
-    return x * vf_sigmoid(x * (1.59576912f + 7.13548163e-2f * (x * x)));
+    return x / (1.0f + vf_exp(x * (-1.59576912f - 7.13548163e-2f * (x * x))));
 }
 
 /* erf: an odd polynomial up to 0.92; above, 1 - e^q with a fitted q(t) = log(1 - erf t). */
@@ -170,11 +173,9 @@ INLINE vf vf_erf(vf x)
     p = p * s + 1.12801753e-1f;
     p = p * s - 3.76123250e-1f;
     p = p * s + 1.28379121e-1f;
-    vf q = 2.14159241e-4f * t - 3.21648549e-3f;
-    q = q * t + 2.28952076e-2f;
-    q = q * t - 1.05270602e-1f;
-    q = q * t - 6.35711193e-1f;
-    q = q * t - 1.28516614e-1f;
+    /* of t in pairs, of the pairs in s: the exponential waits for a shorter chain */
+    vf q = (2.14159241e-4f * t - 3.21648549e-3f) * s + (2.28952076e-2f * t - 1.05270602e-1f);
+    q = q * s + (-6.35711193e-1f * t - 1.28516614e-1f);
     vf magnitude = vf_where(t < 0.92f, t * p + t, 1.0f - vf_exp(q * t - t));
     return vf_copysign(magnitude, x);
 }
@@ -250,10 +251,10 @@ INLINE vd vd_sigmoid(vd x)
     return vd_where((vl)(x < 0.0), e, vd_set(1.0)) / (1.0 + e);
 }
 
-INLINE vd vd_silu(vd x) { return x * vd_sigmoid(x); }
+INLINE vd vd_silu(vd x) { return x / (1.0 + vd_exp(-x)); }
 
 INLINE vd vd_gelu_tanh(vd x)
 {
-    return x * vd_sigmoid(x * (1.5957691216057308 + 0.07135481627260025 * (x * x)));
+    return x / (1.0 + vd_exp(x * (-1.5957691216057308 - 0.07135481627260025 * (x * x))));
 }
 #endif
