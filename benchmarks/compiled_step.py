@@ -25,8 +25,8 @@ DROPOUT = 0.1  # minGPT's default
 ROUNDS = ((15, 10), (5, 1))  # rounds, and calls of a round that are timed
 
 
-def compiled_step(t, layers, heads, width, batch, block, dropout=0.0):
-    """A function that takes one compiled training step in framework `t`."""
+def step_and_model(t, layers, heads, width, batch, block, dropout=0.0):
+    """A function that takes one compiled training step in framework `t`, its model, the batch."""
     model = build(t, layers, heads, width, block, dropout)
     optimizer = t.optim.AdamW(model.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1)
     rng = np.random.default_rng(0)
@@ -44,7 +44,11 @@ def compiled_step(t, layers, heads, width, batch, block, dropout=0.0):
         return loss
 
     run = t.jit(step) if whole else step
-    return lambda: run().item()
+    return (lambda: run().item()), model, x, y
+
+
+def compiled_step(t, *sizes):
+    return step_and_model(t, *sizes)[0]
 
 
 def matmul_speed() -> float:
