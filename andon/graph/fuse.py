@@ -373,7 +373,9 @@ class Grouping:
         self.settle_homes()
         self.settle_operands()
         for value in self.graph.values:
-            if value.op is None or value.op is item or value in self.aliases:
+            if value.op is None or value in self.aliases:
+                continue
+            if value.op is item and value not in self.copies:
                 continue
             if value in self.pieces:
                 for piece in self.pieces[value]:
