@@ -36,7 +36,9 @@ class Grouping:
 
     def run(self) -> list[Kernel]:
         for value in numbers_first(self.graph.values):
-            if value.op is None or value.op is item or value in self.buffers.aliases:
+            if value.op is None or value in self.buffers.aliases:
+                continue
+            if value.op is item and value not in self.buffers.copies:
                 continue
             if value in self.buffers.pieces:
                 for piece in self.buffers.pieces[value]:
