@@ -15,9 +15,9 @@ from ..graph.buffers import Buffers, Strided, walks_evenly
 from ..graph.ir import Symbol
 from ..graph.kernel import Call
 from ..ops.random import least_kept
-from .function import Function
+from .function import Function, declared, token
 from .product import HEADERS, KINDS, batch_of, leading, matrix, setup
-from .scalar import STORED, literal, name_of
+from .scalar import literal, name_of
 
 Emitter = Callable[["CallText"], list[Function] | None]
 EMITTERS: dict[str, Emitter] = {}
@@ -77,19 +77,19 @@ class CallText:
             return "NULL"
         self.buffers[value] = self.buffers.get(value, False) or written
         number = next(n for n, each in enumerate(self.buffers) if each is value)
-        return f"\x01{number}\x02_at"
+        return f"{token(number)}_at"
 
     def function(self, lines: list[str], rows: int, **options: Any) -> Function:
         """A function of the lines; what they point to are its parameters."""
         more = options.pop("more", [])
         head = options.pop("head", "long m0, long m1")
-        parameters = [head]
-        for number, (value, written) in enumerate(self.buffers.items()):
-            kind = STORED[name_of(value.dtype)]
-            parameters.append(f"{kind if written else 'const ' + kind} *\x01{number}\x02_at")
-        text = ", ".join([*parameters, *more, "int *error"])
+        pointers = [
+            declared(f"{token(number)}_at", value, written)
+            for number, (value, written) in enumerate(self.buffers.items())
+        ]
+        text = ", ".join([head, *pointers, *more, "int *error"])
         body = "\n".join(f"    {line}" for line in lines)
-        title = options.pop("title", self.node.op.name)  # type: ignore[union-attr]
+        title = options.pop("title", self.node.op.name)
         found = Function(
             title=f"{title}_kernel",
             body=f"({text})\n{{\n{body}\n}}",
@@ -121,7 +121,7 @@ def norm(call: CallText) -> list[Function] | None:
     pointers = [call.pointer(x), str(C), *map(call.pointer, weights)]
     pointers += [call.pointer(y, True), str(C), *(call.pointer(s, True) for s in stats)]
     eps = literal(call.attrs["eps"], "float32")
-    line = f"{call.node.op.name}_forward(m0, m1, {C}, {eps}, {', '.join(pointers)});"  # type: ignore[union-attr]
+    line = f"{call.node.op.name}_forward(m0, m1, {C}, {eps}, {', '.join(pointers)});"
     return [call.function([line], rows, work=4 * C, headers=("layer_norm.h",))]
 
 
@@ -134,7 +134,7 @@ def norm_backward(call: CallText) -> list[Function] | None:
         return None
     C = product(call.attrs["normalized_shape"])
     rows = product(x.shape) // C
-    name = call.node.op.name  # type: ignore[union-attr]
+    name = call.node.op.name
     pointers = [call.pointer(g), str(C), call.pointer(x), str(C), *map(call.pointer, stats)]
     pointers += [call.pointer(weight), call.pointer(gx, True), str(C), "0"]
     width = C * len(sums)
@@ -154,18 +154,24 @@ def norm_backward(call: CallText) -> list[Function] | None:
     if not sums:
         return [first]
     first.scratch = PARTS * width * 4
-    outs = [call.pointer(s, True) for s in sums]
+    options |= {"title": f"{name}_sums", "unit": 64}
+    return [
+        first,
+        call.function(sums_of_parts(call, sums, C), C, work=PARTS * len(sums), **options),
+    ]
+
+
+def sums_of_parts(call: CallText, sums: list[Symbol], C: int) -> list[str]:
+    """Lines that add up, column by column, what the parts of the rows left for each of the sums."""
+    width = C * len(sums)
     lines = [f"for (long m = m0; m < m1; m++) {{ /* of {C} columns */"]
-    for i, out in enumerate(outs):
+    for i, total in enumerate(sums):
+        out = call.pointer(total, True)
         lines += [f"    float sum_{i} = 0;",
                   f"    for (long p = 0; p < {PARTS}; p++)",
                   f"        sum_{i} += all_sums[{width} * p + {i * C} + m];",
                   f"    ({out})[m] = sum_{i};"]  # fmt: skip
-    lines.append("}")
-    second = call.function(
-        lines, C, work=PARTS * len(sums), title=f"{name}_sums", unit=64, **options
-    )
-    return [first, second]
+    return [*lines, "}"]
 
 
 @emits("cross_entropy")

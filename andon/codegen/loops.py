@@ -14,10 +14,10 @@ from ..graph.ir import Symbol
 from ..graph.kernel import size
 from ..graph.memory import size_in_bytes
 from .accumulator import accumulated, accumulated_in_vector, accumulator, across_lanes
-from .function import Function
-from .load_store import element_load, element_store, vector_load, vector_store
+from .function import Function, declared, token
+from .load_store import NARROW, element_load, element_store, vector_load, vector_store
 from .nest import Access, Nest
-from .scalar import C_TYPES, STORED, expression, literal, name_of
+from .scalar import C_TYPES, expression, literal, name_of
 from .vector import COSTLY, LANES, MASK, TEXTS, by_lane, vector_expression
 
 FAR = 1 << 21  # bytes of a value that no cache of a processor holds until it is wanted
@@ -28,7 +28,13 @@ Body = Callable[[str], None]  # writes what is done at a point, or for a part of
 
 def cost(member: Symbol) -> int:
     """About how long a member takes per element, an addition being 1."""
-    return 10 if member.op.name in COSTLY else 1  # type: ignore[union-attr]
+    return 10 if member.op.name in COSTLY else 1
+
+
+def computed_as(member: Symbol) -> str:
+    """The dtype that a member has before it is stored: narrow floats are floats."""
+    dtype = name_of(member.dtype)
+    return "float32" if dtype in NARROW else dtype
 
 
 class LoopText:
@@ -47,7 +53,7 @@ class LoopText:
 
     def function(self) -> Function:
         self.rows()
-        title = "_".join(dict.fromkeys(m.op.name for m in self.titled()))  # type: ignore[union-attr]
+        title = "_".join(dict.fromkeys(m.op.name for m in self.titled()))
         nest = self.nest
         work = size(nest.inner) * (nest.fast.size if nest.columns and nest.range_axes else 1)  # type: ignore[union-attr]
         point = max(1, sum(cost(m) for m in self.loop.members) // 4)
@@ -67,9 +73,7 @@ class LoopText:
 
     def parameters(self) -> str:
         found = ["long m0", "long m1"]
-        for value, written in self.buffers.items():
-            kind = STORED[name_of(value.dtype)]
-            found.append(f"{kind if written else 'const ' + kind} *{self.at(value)}")
+        found += [declared(self.at(v), v, written) for v, written in self.buffers.items()]
         return ", ".join([*found, *self.partials(), "int *error"])
 
     def partials(self) -> list[str]:
@@ -91,7 +95,7 @@ class LoopText:
     # ---- names
 
     def name(self, value: Symbol) -> str:
-        return f"\x01{self.tokens.setdefault(value, len(self.tokens))}\x02"
+        return token(self.tokens.setdefault(value, len(self.tokens)))
 
     def at(self, value: Symbol) -> str:
         """The pointer to a value's buffer."""
@@ -171,14 +175,14 @@ class LoopText:
         inside = [m for m in self.loop.members if nest.is_swept(m) and nest.sweep_of(m) == sweep]
         reductions = [m for m in inside if m in self.loop.operand]
         wanted = [m for m in inside if m not in self.loop.operand and self.is_wanted(m)]
-        for m in self.kept_in_row & set(inside):
-            kind = "double" if nest.vector == "vd" else C_TYPES[name_of(m.dtype)]
-            self.emit(f"{kind} {self.name(m)}_row[{nest.row_size}];")
-        self.hoist([*wanted, *reductions], sweep)
+        kept = [m for m in inside if m in self.kept_in_row]
+        for m in kept:
+            self.emit(f"{C_TYPES[name_of(m.dtype)]} {self.name(m)}_row[{nest.row_size}];")
+        self.hoist([*wanted, *reductions])
         for m in reductions:
             self.begin(m)
         self.inner_loops(lambda part: self.point(wanted, reductions, sweep, part))
-        self.known |= {(m, "kept"): "" for m in self.kept_in_row & set(inside)}
+        self.known |= {(m, "kept"): "" for m in kept}
         for m in reductions:
             self.finish(m)
 
@@ -186,31 +190,28 @@ class LoopText:
         return m in self.nest.stores or m in self.kept_in_row
 
     def inner_loops(self, point: Body) -> None:
-        *slow, fast = self.nest.inner if self.nest.inner else [None]
-        if self.nest.columns:
-            slow, fast = self.nest.inner, None
+        along = bool(self.nest.inner) and not self.nest.columns
+        slow = self.nest.inner[:-1] if along else self.nest.inner
         before = dict(self.known)
-        opened = sum(self.loop_over(axis) for axis in slow if axis is not None)
-        if fast is None:
-            self.bare(point)
-        else:
+        opened = sum(map(self.loop_over, slow))
+        if along:
             self.along_fast(point)
+        else:
+            self.bare(point)
         self.close(opened)
         if opened:
             self.known = before
         for axis in slow:
-            if axis is not None:
-                self.variables.pop(axis, None)
+            del self.variables[axis]
 
     def bare(self, point: Body) -> None:
-        before = dict(self.known)
+        """A point without a loop; in a block of its own, where no other stands around it."""
         if not self.nest.inner:
-            self.open("")
-            self.lines[-1] = self.lines[-1].replace(" {", "{")
-        point(self.part)
+            self.emit("{")
+            self.depth += 1
+        self.body(point, self.part)
         if not self.nest.inner:
             self.close()
-        self.known = before
 
     def bounds(self) -> tuple[str, str]:
         """Where the loop along vectors begins and ends."""
@@ -243,7 +244,7 @@ class LoopText:
         body(part)
         self.known = before
 
-    def point(self, wanted: list, reductions: list, sweep: int, part: str) -> None:
+    def point(self, wanted: list[Symbol], reductions: list[Symbol], sweep: int, part: str) -> None:
         """What happens at each point of a sweep."""
         for m in wanted:
             self.define(m, True, part)
@@ -291,7 +292,7 @@ class LoopText:
             keys.append((base, index))
         return keys
 
-    def hoist(self, members: list[Symbol], sweep: int) -> None:
+    def hoist(self, members: list[Symbol]) -> None:
         """Load before the loop what does not vary along the sweep."""
         stack, seen = list(members), set()
         while stack:
@@ -317,7 +318,7 @@ class LoopText:
         key = (base, i)
         if key not in self.known:
             self.known[key] = self.load(base, i, part)
-        return self.widened(key, self.known[key], self.nest.loads[key], swept, part)
+        return self.widened(key, self.known[key], self.nest.loads[key], swept)
 
     def member(self, m: Symbol, swept: bool, part: str) -> str:
         if m not in self.known:
@@ -335,7 +336,7 @@ class LoopText:
     def vectors(self, swept: bool) -> bool:
         return self.nest.vector is not None and (swept or self.nest.columns)
 
-    def widened(self, key: Any, name: str, access: Access, swept: bool, part: str) -> str:
+    def widened(self, key: Any, name: str, access: Access, swept: bool) -> str:
         """A loaded scalar as a vector, where vectors are computed."""
         if not self.vectors(swept) or access.stride(self.nest.fast):  # type: ignore[arg-type]
             return name
@@ -366,7 +367,7 @@ class LoopText:
             self.emit(f"const {kind} {name} = {next(names)};")
             return
         operands = [
-            next(names) if isinstance(x, Symbol) and m.op.name != "zeros"  # type: ignore[union-attr]
+            next(names) if isinstance(x, Symbol) and m.op.name != "zeros"
             else self.number(x, m, in_vectors)
             for x in m.inputs
         ]  # fmt: skip
@@ -391,7 +392,7 @@ class LoopText:
 
     def number(self, x: Any, m: Symbol, in_vectors: bool) -> str:
         """A Python number as an operand of m."""
-        symbols = [s for s in m.operands if name_of(s.dtype) != "bool" or m.op.name != "where"]  # type: ignore[union-attr]
+        symbols = [s for s in m.operands if name_of(s.dtype) != "bool" or m.op.name != "where"]
         of = name_of(symbols[-1].dtype) if symbols else name_of(m.dtype)
         if isinstance(x, Symbol) or x is None:
             return "0"
@@ -401,7 +402,7 @@ class LoopText:
         if of == "bool" or isinstance(x, bool):
             return f"{MASK[V]}_set({-int(x)})"
         text = literal(x, "float64" if V == "vd" else "float32")
-        in_call = "V_" in TEXTS.get(m.op.name, "")  # type: ignore[union-attr]
+        in_call = "V_" in TEXTS.get(m.op.name, "")
         return f"{V}_set({text})" if in_call else text
 
     # ---- memory
@@ -424,7 +425,7 @@ class LoopText:
         name = self.name(base) + (f"_read_{i + 1}" if i else "")
         pointer, index = self.buffer(base), self.index(access)
         dtype, V = name_of(base.dtype), self.nest.vector
-        stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0  # type: ignore[arg-type]
+        stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0
         in_vectors = V is not None and stride != 0
         if in_vectors:
             text = vector_load(pointer, index, stride, V, dtype, part)  # type: ignore[arg-type]
@@ -449,20 +450,20 @@ class LoopText:
 
     def keep(self, m: Symbol, part: str) -> None:
         """Put a member into the row's scratch, for a later sweep."""
-        V, row, x = self.nest.vector, f"{self.name(m)}_row", self.known[m]
+        V, row, x, dtype = self.nest.vector, f"{self.name(m)}_row", self.known[m], computed_as(m)
         if V is None:
-            self.emit(element_store(row, self.place_in_row(), "float32", x))
+            self.emit(element_store(row, self.place_in_row(), dtype, x))
         else:
-            self.emit(vector_store(row, self.place_in_row(), 1, V, "float32", part, x))
+            self.emit(vector_store(row, self.place_in_row(), 1, V, dtype, part, x))
 
     def recall(self, m: Symbol, part: str) -> None:
         """Take a member from the row's scratch."""
-        V, row, name = self.nest.vector, f"{self.name(m)}_row", self.name(m)
+        V, row, name, dtype = self.nest.vector, f"{self.name(m)}_row", self.name(m), computed_as(m)
         if V is None:
-            text = element_load(row, self.place_in_row(), "float32")
+            text = element_load(row, self.place_in_row(), dtype)
         else:
-            text = vector_load(row, self.place_in_row(), 1, V, "float32", part)
-        self.emit(f"const {V or C_TYPES[name_of(m.dtype)]} {name} = {text};")
+            text = vector_load(row, self.place_in_row(), 1, V, dtype, part)
+        self.emit(f"const {self.kind(dtype, V is not None)} {name} = {text};")
         self.known[m] = name
 
     def place_in_row(self) -> str:
@@ -498,8 +499,6 @@ class LoopText:
         self.conclude(m, total, V is not None and self.nest.columns)
 
     def conclude(self, m: Symbol, total: str, in_vectors: bool) -> None:
-        if m.op.name == "mean":  # type: ignore[union-attr]
-            total = f"{total} / {size(self.loop.reduced)}"
         kind = self.kind(name_of(m.dtype), in_vectors)
         self.emit(f"const {kind} {self.name(m)} = {total};")
         self.known[m] = self.name(m)

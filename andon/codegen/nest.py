@@ -17,7 +17,7 @@ from ..graph.kernel import Loop, Product, size
 from .scalar import name_of
 from .vector import COSTLY, vector_type
 
-IN_VECTORS = ("sum", "sum_to", "mean", "amax", "amin")
+IN_VECTORS = ("sum", "amax", "amin")
 ROW_IN_CACHE = 4096  # elements of a row that are kept rather than computed again
 CHUNKS = 64  # parts of a reduction of everything, whatever the number of threads
 
@@ -150,7 +150,7 @@ class Nest:
     def vector_type(self) -> str | None:
         """`vf`, `vd`, or None where the loop is one of scalars."""
         loop = self.loop
-        if self.fast is None or any(m.op.name not in IN_VECTORS for m in loop.operand):  # type: ignore[union-attr]
+        if self.fast is None or any(m.op.name not in IN_VECTORS for m in loop.operand):
             return None
         everything = [m for m in loop.members if self.columns or self.is_swept(m)]
         accesses = [*self.loads.values(), *self.stores.values()]

@@ -44,7 +44,7 @@ class ChunkText(LoopText):
         *axes, fast = self.nest.inner
         self.variables, self.part, self.known = {}, "", {}
         self.open("for (long m = m0; m < m1; m++)")
-        self.hoist([m for m in self.loop.members if self.nest.is_swept(m)], 0)
+        self.hoist([m for m in self.loop.members if self.nest.is_swept(m)])
         for m in self.loop.reductions:
             self.begin(m)
         if axes:
@@ -101,7 +101,7 @@ class TotalText(LoopText):
         self.row_values(0)
         for m in self.loop.reductions:
             kind, first = accumulator(m)
-            wide = "double" if kind == "float" and m.op.name not in ("amax", "amin") else kind  # type: ignore[union-attr]
+            wide = "double" if kind == "float" and m.op.name not in ("amax", "amin") else kind
             self.emit(f"{wide} {self.name(m)}_sum = {first};")
             line = accumulated(m, f"{self.name(m)}_sum", f"{self.name(m)}_parts[c]")
             self.emit(f"for (long c = 0; c < {CHUNKS}; c++) {line};")
