@@ -15,7 +15,8 @@ convolution       convolution, pooling, batch norm
 placement         values in zeros
 draws             random draws
 along_a_dim       argmax, running sums, borders, triangles
-indexed           reading and adding at places that data says
+indexed           reading, writing and adding at places that data says
+sorting           orders of rows
 translation_unit  the whole file, and the schedule per op
 chunked_step      the batch-parallel schedule
 timed             what a profile says of the kernels whose calls are timed
@@ -23,4 +24,4 @@ halves            a large file as two, for two compilers
 """
 
 # These fill the table of ops with kernels.
-from . import along_a_dim, convolution, draws, indexed, library, placement
+from . import along_a_dim, convolution, draws, indexed, library, placement, sorting

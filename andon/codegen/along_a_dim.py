@@ -47,6 +47,26 @@ def place_of_extreme(call: CallText) -> list[Function] | None:
     return [call.function(walk.loops(lines), walk.rows, work=x.shape[dim] * walk.shape[-1])]
 
 
+@emits("argcummax", "argcummin")
+def place_of_extreme_so_far(call: CallText) -> list[Function] | None:
+    """Of equal elements the last; from a NaN on, of the last NaN."""
+    (x,), (y,), dim = call.operands, call.results, call.attrs["dim"]
+    if not is_plain(call) or x.ndim == 0:
+        return None
+    walk = Walk(call, tuple(1 if d == dim else n for d, n in enumerate(x.shape)))
+    at = without(walk.coordinates, dim, "j")
+    sign = ">=" if call.node.op.name == "argcummax" else "<="  # type: ignore[union-attr]
+    kind = C_TYPES[name_of(x.dtype)]
+    lines = [
+        f"{kind} best = {walk.place(x, without(walk.coordinates, dim, '0'))};", "long found = 0;",
+        f"for (long j = 0; j < {x.shape[dim]}; j++) {{",
+        f"    const {kind} other = {walk.place(x, at)};",
+        f"    if (other {sign} best || other != other) best = other, found = j;",
+        f"    {walk.place(y, at, True)} = found;", "}",
+    ]  # fmt: skip
+    return [call.function(walk.loops(lines), walk.rows, work=x.shape[dim] * walk.shape[-1])]
+
+
 @emits("cumsum", "cumprod")
 def running(call: CallText) -> list[Function] | None:
     (x,), (y,), dim = call.operands, call.results, call.attrs["dim"]

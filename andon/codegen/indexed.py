@@ -1,4 +1,4 @@
-"""Reading and adding at places that data says: `gather`, `take`, and their adjoints.
+"""Reading, writing and adding at places that data says: `gather`, `take`, and their adjoints.
 
 A row of the result at a time, its last dim in an inner loop. An index out of range is an error,
 which the reference then names. What is added is added in order, by one thread.
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from ..core.spec import broadcast_shapes
 from ..graph.ir import Symbol
 from .library import CallText, Function, emits
-from .scalar import name_of
+from .scalar import literal, name_of
 
-ADDED = ("float32", "float64", "int32", "int64")
+ADDED = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64")
 
 
 class Walk:
@@ -51,6 +51,10 @@ class Walk:
         head = f"    for (long k = 0; k < {self.shape[-1]}; k++) {{"
         return ["for (long m = m0; m < m1; m++) {", *self.lines, head, *inner, "    }", "}"]
 
+    def serial(self, body: list[str]) -> list[str]:
+        """The same for all rows, whatever the range."""
+        return [f"for (long m = 0; m < {self.rows}; m++) {{", *self.loops(body)[1:]]
+
 
 @emits("gather")
 def gather(call: CallText) -> list[Function] | None:
@@ -67,21 +71,26 @@ def gather(call: CallText) -> list[Function] | None:
     return [call.function(walk.loops(lines), walk.rows, work=work)]
 
 
-@emits("scatter_add")
-def scatter_add(call: CallText) -> list[Function] | None:
-    """A copy of x, then the sums in order."""
+@emits("scatter_add", "scatter")
+def scatter(call: CallText) -> list[Function] | None:
+    """A copy of x, then what is added or written, in order."""
     x, index, src = call.operands
-    (y,) = call.results
-    if x.ndim == 0 or name_of(x.dtype) not in ADDED or not call.is_packed(x, y):
+    (y,), added = call.results, call.node.op.name == "scatter_add"  # type: ignore[union-attr]
+    if x.ndim == 0 or (added and name_of(x.dtype) not in ADDED):
         return None
     walk, dim = Walk(call, index.shape), call.attrs["dim"]
     at = list(walk.coordinates)
     lines = [counted("at", walk.place(index, at), x.shape[dim], False)]
     there = [*at[:dim], "at", *at[dim + 1 :]]
-    lines.append(f"{walk.place(y, there, True)} += {walk.place(src, at)};")
-    size = math.prod(x.shape) * x.dtype.itemsize
-    first = f"memcpy({call.pointer(y, True)}, {call.pointer(x)}, {size});"
-    return in_order(call, first, walk, lines)
+    lines.append(f"{walk.place(y, there, True)} {'+' * added}= {walk.place(src, at)};")
+    return in_order(call, copied(call, x, y), walk, lines)
+
+
+def copied(call: CallText, x: Symbol, y: Symbol) -> list[str]:
+    """Statements that make y what x is."""
+    walk = Walk(call, x.shape)
+    at = walk.coordinates[: x.ndim]
+    return walk.serial([f"{walk.place(y, at, True)} = {walk.place(x, at)};"])
 
 
 @emits("take")
@@ -112,7 +121,27 @@ def put_add(call: CallText) -> list[Function] | None:
     at = walk.coordinates if shape else []
     lines = [*found[0], f"{walk.place(y, found[1], True)} += {walk.broadcast(g, at)};"]
     size = math.prod(y.shape) * y.dtype.itemsize
-    return in_order(call, f"memset({call.pointer(y, True)}, 0, {size});", walk, lines)
+    return in_order(call, [f"memset({call.pointer(y, True)}, 0, {size});"], walk, lines)
+
+
+@emits("put")
+def put(call: CallText) -> list[Function] | None:
+    """A copy of x, then what is added or written, in order."""
+    x, value, *indices = call.node.inputs
+    (y,), dims, added = call.results, call.attrs["dims"], call.attrs["accumulate"]
+    number = not isinstance(value, Symbol)
+    if any(i.dtype.kind not in "iu" for i in indices) or not (number or value.dtype == x.dtype):
+        return None
+    if added and name_of(x.dtype) not in ADDED:
+        return None
+    shape = taken_shape(y.shape, indices, dims)
+    walk = Walk(call, shape)
+    found = places_of(walk, y.shape, indices, dims, len(shape))
+    at = walk.coordinates if shape else []
+    place = walk.place(y, found[1], True)
+    element = literal(value, name_of(x.dtype)) if number else walk.broadcast(value, at)
+    lines = [*found[0], f"{place} {'+' * added}= {element};"]
+    return in_order(call, copied(call, x, y), walk, lines)
 
 
 def places_of(
@@ -147,8 +176,6 @@ def counted(name: str, index: str, n: int, from_end: bool) -> str:
     return f"const long {name} = {function}({index}, {n}, error);"
 
 
-def in_order(call: CallText, first: str, walk: Walk, lines: list[str]) -> list[Function]:
+def in_order(call: CallText, start: list[str], walk: Walk, lines: list[str]) -> list[Function]:
     """A function that one thread runs: a start, and then all additions."""
-    body = walk.loops(lines)
-    body[0] = f"for (long m = 0; m < {walk.rows}; m++) {{"
-    return [call.function([first, *body], 1, work=1, serial=True)]
+    return [call.function([*start, *walk.serial(lines)], 1, work=1, serial=True)]

@@ -17,7 +17,7 @@ from ..graph.kernel import Call
 from ..ops.random import least_kept
 from .function import Function, declared, token
 from .product import HEADERS, KINDS, batch_of, leading, matrix, setup
-from .scalar import literal, name_of
+from .scalar import STORED, literal, name_of
 
 Emitter = Callable[["CallText"], list[Function] | None]
 EMITTERS: dict[str, Emitter] = {}
@@ -374,8 +374,10 @@ def matmul(call: CallText) -> list[Function] | None:
     a, b = call.operands
     (y,) = call.results
     kind = KINDS.get(name_of(a.dtype))
-    if kind is None or a.ndim < 2 or b.ndim < 2:
+    if a.ndim < 2 or b.ndim < 2:
         return None
+    if kind is None:
+        return matmul_of_integers(call, a, b, y)
     found = [matrix(call.lies(x), x.shape) for x in (a, b, y)]
     matrices = [m for m in found if m is not None]
     if len(matrices) < 3 or matrices[2].transposed:
@@ -392,3 +394,28 @@ def matmul(call: CallText) -> list[Function] | None:
         f"    matmul_{kind}(shape, {whole}, {moved}, scratch, matmul_plain_{kind}, NULL);", "}",
     ]  # fmt: skip
     return [call.function(lines, batch.matrices, work=M * N * K, headers=HEADERS[kind])]
+
+
+def matmul_of_integers(call: CallText, a: Symbol, b: Symbol, y: Symbol) -> list[Function] | None:
+    """Plain loops over y's rows; sums wrap as those of the dtype do."""
+    if a.dtype.kind not in "iu":
+        return None
+    lead, (M, N, K) = y.shape[:-2], (*y.shape[-2:], a.shape[-1])
+    strides = [leading(call.lies(x).strides, x.shape, len(lead)) for x in (a, b, y)]
+    (a_row, a_step), (b_row, b_step), (y_row, y_step) = (
+        call.lies(x).strides[-2:] for x in (a, b, y)
+    )
+    batch = batch_of(lead, strides)
+    pointers = call.pointer(a), call.pointer(b), call.pointer(y, True)
+    of_a, of_b, of_y = (f"({p} + {s})" for p, s in zip(pointers, batch.places, strict=True))
+    kind = STORED[name_of(y.dtype)]
+    lines = [
+        "for (long m = m0; m < m1; m++) {", *batch.lines,
+        f"    for (long i = 0; i < {M}; i++)",
+        f"        for (long j = 0; j < {N}; j++) {{", f"            {kind} sum = 0;",
+        f"            for (long k = 0; k < {K}; k++)",
+        f"                sum += {of_a}[{a_row} * i + {a_step} * k]"
+        f" * {of_b}[{b_row} * k + {b_step} * j];",
+        f"            {of_y}[{y_row} * i + {y_step} * j] = sum;", "        }", "}",
+    ]  # fmt: skip
+    return [call.function(lines, batch.matrices, work=M * N * K)]

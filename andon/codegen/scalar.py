@@ -55,6 +55,8 @@ FOR_ALL = {
     "bitwise_xor", "bitwise_not", "heaviside", "positive", "cast", "zeros",
 }  # fmt: skip
 
+FOR_TRUTH = {"abs", "maximum", "minimum", "fmax", "fmin", "isnan", "isinf", "isfinite"}
+
 
 def name_of(dtype: Any) -> str:
     """The name of a NumPy dtype in andon."""
@@ -70,7 +72,7 @@ def can_compute(value: Symbol) -> bool:
         return names <= {"float32", "float64"}
     if floats or op.name in REDUCTIONS:
         return True
-    return op.name in FOR_ALL or (op.name in INTEGERS and "bool" not in names)
+    return op.name in FOR_ALL or op.name in (FOR_TRUTH if "bool" in names else INTEGERS)
 
 
 def expression(value: Symbol, operands: Sequence[str]) -> str:

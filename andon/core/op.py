@@ -321,12 +321,13 @@ def to_common_dtype(inputs: Sequence) -> Sequence:
     Python numbers stay as they are where NumPy treats them as PyTorch does. It does not for a
     float beside bfloat16, nor for an int that the dtype cannot hold, which PyTorch wraps.
     """
-    common, fractional, wide = None, False, False
+    common, fractional, wide, whole = None, False, False, False
     for x in inputs:
         kind = type(x)
         if kind is float:
             fractional = True
         elif kind is int:
+            whole = True
             wide = wide or not 0 <= x <= 127  # what every integer dtype holds
         elif kind is not bool:
             if common is None:
@@ -334,6 +335,7 @@ def to_common_dtype(inputs: Sequence) -> Sequence:
             elif x.dtype is not common:
                 break
     else:
+        wide = wide or (whole and common is not None and common.kind == "b")
         if common is not None and (common.kind == "f" or not (fractional or wide)):
             return inputs
     return cast_all(inputs, result_type(*inputs))

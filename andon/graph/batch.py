@@ -24,6 +24,7 @@ from ..core.spec import Spec
 from ..ops.arithmetic import add
 from ..ops.random import random_kept
 from .algebra import made_by
+from .buffers import mask_and_key
 from .cost import multiplications
 from .ir import Graph, Symbol, placeholder
 from .record import emit, output
@@ -204,18 +205,13 @@ def norm_backward(value: Symbol, states: list) -> list | None:
 
 @rule("attention", "attention_backward")
 def attention(value: Symbol, states: list) -> list | None:
-    mask, key = masks_and_keys(value)
+    mask, key = mask_and_key(value)
     q, d = value.operands[0], states[0]
     of_samples = [s for x, s in zip(value.operands, states, strict=True) if x is not key]
     if mask is not None or (key is not None and EARLY not in states):
         return None  # a mask, which might be of single samples
     of_heads = set(of_samples) == {d} and isinstance(d, int) and d < q.ndim - 2
     return [d] * len(value.shape) if of_heads else None
-
-
-def masks_and_keys(value: Symbol) -> tuple:
-    """The mask of attention and the key of its dropout, forward or backward."""
-    return value.inputs[3:5] if len(value.inputs) == 5 else value.inputs[4:6]
 
 
 @rule("cross_entropy")
@@ -434,7 +430,7 @@ class Splitter:
 
     def made_here(self, x: Symbol, user: Symbol, d: int | None) -> Symbol | None:
         """A whole value, or the chunk's part of it, if that is made within the chunk."""
-        if user.op.name in ("attention", "attention_backward") and x is masks_and_keys(user)[1]:  # type: ignore[union-attr]
+        if user.op.name in ("attention", "attention_backward") and x is mask_and_key(user)[1]:  # type: ignore[union-attr]
             q, k = user.inputs[:2] if len(user.inputs) == 5 else user.inputs[1:3]
             return self.key_of_chunk(x, math.prod(q.shape[:-1]) * k.shape[-2])
         if x.op is random_kept and d is not None and outermost(x, d):

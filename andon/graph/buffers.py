@@ -22,7 +22,8 @@ from .views import index_in_source, index_through, origin, source
 
 PACKED = (  # ops whose kernels read operands in row-major order
     "conv", "conv_input_grad", "conv_weight_grad", "max_pool", "unpool", "sum_pool",
-    "spread_windows", "batch_norm", "batch_norm_backward",
+    "spread_windows", "batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward",
+    "rms_norm", "rms_norm_backward", "embedding_backward",
 )  # fmt: skip
 
 
@@ -230,6 +231,8 @@ class Buffers:
     def suits(self, value: Symbol, x: Symbol) -> bool:
         """Whether an operand lies as the op wants it: by rows, or, of a matrix, also by columns."""
         name = value.op.name
+        if name in ("attention", "attention_backward"):
+            return x is mask_and_key(value)[0] or self.has_rows(x)
         if name not in PACKED and (name != "matmul" or x.ndim < 2):
             return True
         if name == "matmul" and (self.is_shared(value, x) or self.is_scattered(value, x)):
@@ -240,6 +243,11 @@ class Buffers:
             return any(step == 1 or n == 1 for step, n in pairs[-2:])
         steps = zip(pairs, row_major(x.shape), strict=False)
         return bool(pairs) and all(n == 1 or a == b for (a, n), b in steps)
+
+    def has_rows(self, x: Symbol) -> bool:
+        """Whether the last dim lies element by element."""
+        lies = self.strided(x)
+        return lies is not None and (x.shape[-1] == 1 or lies.strides[-1] == 1)
 
     def is_shared(self, product: Symbol, x: Symbol) -> bool:
         """Whether a transposed matrix is what several products multiply by: it is copied once."""
@@ -256,6 +264,11 @@ class Buffers:
         lies = self.strided(x)
         stacked = lies is not None and walks_evenly(lies.strides[:-1], x.shape[:-1])
         return x is a and math.prod(b.shape[:-2]) == 1 and not stacked
+
+
+def mask_and_key(value: Symbol) -> tuple:
+    """The mask of attention and the key of its dropout, forward or backward."""
+    return value.inputs[3:5] if len(value.inputs) == 5 else value.inputs[4:6]
 
 
 def copy_of(value: Symbol) -> Symbol:

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.dtype import dtype as as_dtype
-from ..ops import elementwise, largest, linalg, logic, reduce
+from ..ops import elementwise, extremes, index, largest, linalg, logic, reduce
+from ..ops import resample as resampling
 from ..ops.moments import size_along
 from ..ops.movement import cast, reshape, swap_last
 from ..ops.random import random_kept
 from .ir import Graph, Symbol
 from .numbering import merge_common
+from .precision import in_kernel_dtype
 from .rewrite import rewrite
 
 LOWERED: dict[str, Callable] = {}
@@ -33,7 +35,7 @@ def lowers(name: str) -> Callable[[Callable], Callable]:
 
 def lower(graph: Graph) -> Graph:
     """Ops of which loops are made take the place of those that are sums and products of them."""
-    return merge_common(rewrite(graph, lowered))
+    return merge_common(rewrite(rewrite(graph, in_kernel_dtype), lowered))
 
 
 def lowered(value: Symbol) -> Any:
@@ -161,6 +163,40 @@ def log_softmax_backward(g: Any, logp: Any, *, dim: int) -> Any:
     g, wide = widened(g), widened(logp)
     total = reduce.sum.apply(g, dim=(dim,), keepdim=True)
     return narrowed(g - elementwise.exp.apply(wide) * total, logp)
+
+
+@lowers("power_norm")
+def power_norm(x: Any, *, p: float, dim: tuple, keepdim: bool) -> Any:
+    wide = widened(x)
+    powers = wide * wide if p == 2 else extremes.abs.apply(wide) ** p
+    total = reduce.sum.apply(powers, dim=dim, keepdim=keepdim)
+    return narrowed(elementwise.sqrt.apply(total) if p == 2 else total ** (1 / p), x)
+
+
+@lowers("resample")
+def resample(x: Any, *, dim: int, **positions: Any) -> Any:
+    """The elements around each position, times their weights."""
+    indices, weights = resampling.neighbours(x.shape[dim], **positions)
+    parts = [index.take.apply(x, at, dims=(dim,)) for at in indices]
+    if positions["kind"] == "nearest":
+        return parts[0]
+    column = (-1, *(1 for _ in x.shape[dim + 1 :]))
+    dtype = widened(x).dtype
+    shares = [weight.astype(dtype).reshape(column) for weight in weights]
+    return narrowed(sum(widened(p) * w for p, w in zip(parts, shares, strict=True)), x)
+
+
+@lowers("resample_adjoint")
+def resample_adjoint(g: Any, *, dim: int, length: int, **positions: Any) -> Any:
+    """A product with the matrix of the weights."""
+    wide, before, after = widened(g), g.shape[:dim], g.shape[dim + 1 :]
+    matrix = resampling.matrix(length, **positions).astype(wide.dtype)
+    columns = (math.prod(before), g.shape[dim], math.prod(after))
+    if not after:
+        y = linalg.matmul.apply(reshape.apply(wide, shape=columns[:2]), matrix)
+    else:
+        y = linalg.matmul.apply(matrix.T.copy(), reshape.apply(wide, shape=columns))
+    return narrowed(reshape.apply(y, shape=(*before, length, *after)), g)
 
 
 @lowers("random_drop")

@@ -211,13 +211,14 @@ INLINE void draw_kept(const attention_shape a, random_stream head, long query, l
             kept_of_lanes(head.key, blocks + (uint64_t)b, a.least_kept, kept + b * stride + i);
     }
     for (long i = 0; shifted && i < queries; i += LANES) {
-        const vi skipped = ((int)(first % QUARTERS) + (int)(a.S % QUARTERS) * (vi_lanes() + (int)i)) &
-                           (QUARTERS - 1);
+        const vi rows = vi_lanes() + (int)i;
+        const vu skipped = (vu)((int)(first % QUARTERS) + (int)(a.S % QUARTERS) * rows) % QUARTERS;
         for (long c = 0; c * QUARTERS < keys; c++) {
             uint16_t *at = kept + c * stride + i;
             const vu low = __builtin_convertvector(vh_load_part(at, LANES), vu);
             const vu high = __builtin_convertvector(vh_load_part(at + stride, LANES), vu);
-            vh_store_part(at, __builtin_convertvector((low | high << 16) >> (vu)skipped, vh), LANES);
+            const vu bits = (low | high << 16) >> skipped;
+            vh_store_part(at, __builtin_convertvector(bits, vh), LANES);
         }
     }
 }
@@ -345,7 +346,8 @@ INLINE void finish_queries(const attention_shape a, const attention_queries *b, 
     UNROLL for (int e = 0; e < 2; e++) {
         vf total = b->total[e];
         vi nothing = (b->largest[e] < 1.5f * LOWEST_SCORE) & (total == total);
-        vf share = (a.drop ? a.kept_scale : 1.0f) / total, log_sum = b->largest[e] * (1.0f / LOG2_E) + vf_log(total);
+        vf share = (a.drop ? a.kept_scale : 1.0f) / total;
+        vf log_sum = b->largest[e] * (1.0f / LOG2_E) + vf_log(total);
         for (long d = 0; d < a.E; d++) {
             float *at = b->yT + d * ATTENTION_WIDTH + e * LANES;
             vf_store(at, vf_where(nothing, vf_set(0.0f), share * vf_load(at)));
@@ -455,7 +457,8 @@ INLINE void attention_forward(const attention_shape a, long first, long last, co
                                k + b * a.k.batch + h * a.k.head, v + b * a.v.batch + h * a.v.head,
                                (const char *)mask +
                                    mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
-                               of_head(a, drawn, i), y + b * a.y.batch + h * a.y.head, lse + i * a.T, scratch);
+                               of_head(a, drawn, i), y + b * a.y.batch + h * a.y.head,
+                               lse + i * a.T, scratch);
     }
 }
 
@@ -693,8 +696,9 @@ INLINE void attention_backward(const attention_shape a, long first, long last, c
             a, q + b * a.q.batch + h * a.q.head, k + b * a.k.batch + h * a.k.head,
             v + b * a.v.batch + h * a.v.head,
             (const char *)mask + mask_unit(a) * (b * a.mask.batch + h * a.mask.head),
-            of_head(a, drawn, i), y + b * a.y.batch + h * a.y.head, lse + i * a.T, g + b * a.g.batch + h * a.g.head,
-            dq + b * a.dq.batch + h * a.dq.head, dk + b * a.dk.batch + h * a.dk.head,
+            of_head(a, drawn, i), y + b * a.y.batch + h * a.y.head, lse + i * a.T,
+            g + b * a.g.batch + h * a.g.head, dq + b * a.dq.batch + h * a.dq.head,
+            dk + b * a.dk.batch + h * a.dk.head,
             dv + b * a.dv.batch + h * a.dv.head, scratch);
     }
 }
