@@ -15,7 +15,7 @@ from ..graph.kernel import size
 from ..graph.memory import size_in_bytes
 from .accumulator import accumulated, accumulated_in_vector, accumulator, across_lanes
 from .function import Function
-from .load_store import element_load, element_store, vector_load, vector_store
+from .load_store import NARROW, element_load, element_store, vector_load, vector_store
 from .nest import Access, Nest
 from .scalar import C_TYPES, STORED, expression, literal, name_of
 from .vector import COSTLY, LANES, MASK, TEXTS, by_lane, vector_expression
@@ -29,6 +29,12 @@ Body = Callable[[str], None]  # writes what is done at a point, or for a part of
 def cost(member: Symbol) -> int:
     """About how long a member takes per element, an addition being 1."""
     return 10 if member.op.name in COSTLY else 1  # type: ignore[union-attr]
+
+
+def computed_as(member: Symbol) -> str:
+    """The dtype that a member has before it is stored: narrow floats are floats."""
+    dtype = name_of(member.dtype)
+    return "float32" if dtype in NARROW else dtype
 
 
 class LoopText:
@@ -171,14 +177,14 @@ class LoopText:
         inside = [m for m in self.loop.members if nest.is_swept(m) and nest.sweep_of(m) == sweep]
         reductions = [m for m in inside if m in self.loop.operand]
         wanted = [m for m in inside if m not in self.loop.operand and self.is_wanted(m)]
-        for m in self.kept_in_row & set(inside):
-            kind = "double" if nest.vector == "vd" else C_TYPES[name_of(m.dtype)]
-            self.emit(f"{kind} {self.name(m)}_row[{nest.row_size}];")
-        self.hoist([*wanted, *reductions], sweep)
+        kept = [m for m in inside if m in self.kept_in_row]
+        for m in kept:
+            self.emit(f"{C_TYPES[name_of(m.dtype)]} {self.name(m)}_row[{nest.row_size}];")
+        self.hoist([*wanted, *reductions])
         for m in reductions:
             self.begin(m)
         self.inner_loops(lambda part: self.point(wanted, reductions, sweep, part))
-        self.known |= {(m, "kept"): "" for m in self.kept_in_row & set(inside)}
+        self.known |= {(m, "kept"): "" for m in kept}
         for m in reductions:
             self.finish(m)
 
@@ -291,7 +297,7 @@ class LoopText:
             keys.append((base, index))
         return keys
 
-    def hoist(self, members: list[Symbol], sweep: int) -> None:
+    def hoist(self, members: list[Symbol]) -> None:
         """Load before the loop what does not vary along the sweep."""
         stack, seen = list(members), set()
         while stack:
@@ -449,20 +455,20 @@ class LoopText:
 
     def keep(self, m: Symbol, part: str) -> None:
         """Put a member into the row's scratch, for a later sweep."""
-        V, row, x = self.nest.vector, f"{self.name(m)}_row", self.known[m]
+        V, row, x, dtype = self.nest.vector, f"{self.name(m)}_row", self.known[m], computed_as(m)
         if V is None:
-            self.emit(element_store(row, self.place_in_row(), "float32", x))
+            self.emit(element_store(row, self.place_in_row(), dtype, x))
         else:
-            self.emit(vector_store(row, self.place_in_row(), 1, V, "float32", part, x))
+            self.emit(vector_store(row, self.place_in_row(), 1, V, dtype, part, x))
 
     def recall(self, m: Symbol, part: str) -> None:
         """Take a member from the row's scratch."""
-        V, row, name = self.nest.vector, f"{self.name(m)}_row", self.name(m)
+        V, row, name, dtype = self.nest.vector, f"{self.name(m)}_row", self.name(m), computed_as(m)
         if V is None:
-            text = element_load(row, self.place_in_row(), "float32")
+            text = element_load(row, self.place_in_row(), dtype)
         else:
-            text = vector_load(row, self.place_in_row(), 1, V, "float32", part)
-        self.emit(f"const {V or C_TYPES[name_of(m.dtype)]} {name} = {text};")
+            text = vector_load(row, self.place_in_row(), 1, V, dtype, part)
+        self.emit(f"const {self.kind(dtype, V is not None)} {name} = {text};")
         self.known[m] = name
 
     def place_in_row(self) -> str:

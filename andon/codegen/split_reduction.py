@@ -44,7 +44,7 @@ class ChunkText(LoopText):
         *axes, fast = self.nest.inner
         self.variables, self.part, self.known = {}, "", {}
         self.open("for (long m = m0; m < m1; m++)")
-        self.hoist([m for m in self.loop.members if self.nest.is_swept(m)], 0)
+        self.hoist([m for m in self.loop.members if self.nest.is_swept(m)])
         for m in self.loop.reductions:
             self.begin(m)
         if axes:
