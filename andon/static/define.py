@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
+from ..autograd import grad
 from ..core.dtype import dtype as dtype_of
 from ..core.errors import DTypeError, GraphError, ShapeError
+from ..core.mode import no_grad
 from ..core.op import Value
 from ..ops.methods import Methods
 from ..tensor import Tensor, as_tensor
@@ -203,9 +203,7 @@ def placeholder(
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
     """A value that is known."""
-    made = as_tensor(value if isinstance(value, Tensor) else np.asarray(value), dtype)
-    if not isinstance(value, (Tensor, np.ndarray)) and dtype is None:
-        made = as_tensor(value)
+    made = as_tensor(value, dtype)
     if shape is not None:
         made = made.expand(tuple(shape)) if made.numel() == 1 else made.reshape(tuple(shape))
     return deferred(lambda: made, (), {}, name or "constant")
@@ -251,8 +249,6 @@ def assign(variable: Variable, value: Any, name: str = "assign") -> StaticValue:
 
 
 def assigned(variable: Any, value: Any) -> Any:
-    from ..core.mode import no_grad
-
     with no_grad():
         variable.copy_(as_tensor(value).reshape(variable.shape))
     return variable.detach().clone()
@@ -282,8 +278,6 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None, name: str = "gradients") ->
 
 
 def differentiated(outputs: list, targets: list, seeds: Any) -> tuple:
-    from ..autograd import grad
-
     seeds = [seeds] if seeds is not None and not isinstance(seeds, list) else seeds
     seeds = seeds or [y.detach() * 0 + 1 for y in outputs]
     return grad(outputs, targets, seeds, retain_graph=True, allow_unused=True)

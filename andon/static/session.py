@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from ..core.errors import GraphError, StateError
 from ..engine.jit import Jitted
 from ..engine.pytree import flatten, unflatten
@@ -113,9 +111,7 @@ class Session:
         return variable.initial
 
     def set_variable(self, variable: Variable, value: Any) -> None:
-        given = value if isinstance(value, Tensor) else as_tensor(np.array(value))
-        if not isinstance(value, (Tensor, np.ndarray)):
-            given = as_tensor(value)
+        given = as_tensor(value)
         tensor = given.detach().to(variable.dtype or given.dtype).clone()
         if tensor.is_floating_point() and variable.trainable:
             tensor.requires_grad_()

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.errors import GraphError
 from ..core.mode import no_grad
+from ..tensor import as_tensor, zeros_like
 from .define import StaticValue, Variable, get_default_graph, gradients, group
 
 Pair = tuple[Any, Variable]  # a gradient, and the variable it is of
@@ -40,31 +41,27 @@ class Optimizer:
         return group(*[self.step(g, variable) for g, variable in pairs], name=self.name)
 
     def step(self, g: Any, variable: Variable) -> StaticValue:
-        kept = [
-            Variable(zeros_like(variable), trainable=False, name=f"{variable.name}/{slot}")
+        inputs = (self.learning_rate, variable, g, *self.kept(variable))
+        return StaticValue(quietly(self.update), inputs, {}, "step")
+
+    def kept(self, variable: Variable) -> list[Variable]:
+        """What is kept of a variable from step to step, zeros at first."""
+        return [
+            Variable(zeros_for(variable), trainable=False, name=f"{variable.name}/{slot}")
             for slot in self.slots
         ]
-        rule = quietly(self.update)
-        return StaticValue(rule, (self.learning_rate, variable, g, *kept), {}, "step")
 
     def update(self, lr: Any, p: Any, g: Any, *kept: Any) -> None:
         """Change p and what is kept of it, in place."""
         raise NotImplementedError
 
 
-def zeros_like(variable: Variable) -> Any:
-    from ..tensor import zeros_like as zeros
-
+def zeros_for(variable: Variable) -> Any:
+    """Zeros of the variable's shape, which a session may only find out."""
     initial = variable.initial
     if isinstance(initial, StaticValue):
-        return StaticValue(zeros, (initial,), {}, "zeros_like")
-    return zeros(as_plain(initial))
-
-
-def as_plain(initial: Any) -> Any:
-    from ..tensor import as_tensor
-
-    return as_tensor(initial)
+        return StaticValue(zeros_like, (initial,), {}, "zeros_like")
+    return zeros_like(as_tensor(initial))
 
 
 def quietly(update: Callable) -> Callable:
@@ -109,7 +106,7 @@ class AdamOptimizer(Optimizer):
     Source: Kingma & Ba 2015, Adam, the form before algorithm 1's end, as TensorFlow has it.
     """
 
-    name, slots = "Adam", ("m", "v", "t")
+    name, slots = "Adam", ("m", "v")
 
     def __init__(
         self,
@@ -121,14 +118,9 @@ class AdamOptimizer(Optimizer):
         super().__init__(learning_rate)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
-    def step(self, g: Any, variable: Variable) -> StaticValue:
-        kept = [
-            Variable(zeros_like(variable), trainable=False, name=f"{variable.name}/{slot}")
-            for slot in ("m", "v")
-        ]
-        age = Variable(0.0, trainable=False, name=f"{variable.name}/t", dtype="float64")
-        rule = quietly(self.update)
-        return StaticValue(rule, (self.learning_rate, variable, g, *kept, age), {}, "step")
+    def kept(self, variable: Variable) -> list[Variable]:
+        t = Variable(0.0, trainable=False, name=f"{variable.name}/t", dtype="float64")
+        return [*super().kept(variable), t]
 
     def update(self, lr: Any, p: Any, g: Any, *kept: Any) -> None:
         m, v, t = kept
