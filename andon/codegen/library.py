@@ -154,18 +154,24 @@ def norm_backward(call: CallText) -> list[Function] | None:
     if not sums:
         return [first]
     first.scratch = PARTS * width * 4
-    outs = [call.pointer(s, True) for s in sums]
+    options |= {"title": f"{name}_sums", "unit": 64}
+    return [
+        first,
+        call.function(sums_of_parts(call, sums, C), C, work=PARTS * len(sums), **options),
+    ]
+
+
+def sums_of_parts(call: CallText, sums: list[Symbol], C: int) -> list[str]:
+    """Lines that add up, column by column, what the parts of the rows left for each of the sums."""
+    width = C * len(sums)
     lines = [f"for (long m = m0; m < m1; m++) {{ /* of {C} columns */"]
-    for i, out in enumerate(outs):
+    for i, total in enumerate(sums):
+        out = call.pointer(total, True)
         lines += [f"    float sum_{i} = 0;",
                   f"    for (long p = 0; p < {PARTS}; p++)",
                   f"        sum_{i} += all_sums[{width} * p + {i * C} + m];",
                   f"    ({out})[m] = sum_{i};"]  # fmt: skip
-    lines.append("}")
-    second = call.function(
-        lines, C, work=PARTS * len(sums), title=f"{name}_sums", unit=64, **options
-    )
-    return [first, second]
+    return [*lines, "}"]
 
 
 @emits("cross_entropy")
