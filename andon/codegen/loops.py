@@ -323,7 +323,7 @@ class LoopText:
         key = (base, i)
         if key not in self.known:
             self.known[key] = self.load(base, i, part)
-        return self.widened(key, self.known[key], self.nest.loads[key], swept, part)
+        return self.widened(key, self.known[key], self.nest.loads[key], swept)
 
     def member(self, m: Symbol, swept: bool, part: str) -> str:
         if m not in self.known:
@@ -341,7 +341,7 @@ class LoopText:
     def vectors(self, swept: bool) -> bool:
         return self.nest.vector is not None and (swept or self.nest.columns)
 
-    def widened(self, key: Any, name: str, access: Access, swept: bool, part: str) -> str:
+    def widened(self, key: Any, name: str, access: Access, swept: bool) -> str:
         """A loaded scalar as a vector, where vectors are computed."""
         if not self.vectors(swept) or access.stride(self.nest.fast):  # type: ignore[arg-type]
             return name
@@ -504,8 +504,6 @@ class LoopText:
         self.conclude(m, total, V is not None and self.nest.columns)
 
     def conclude(self, m: Symbol, total: str, in_vectors: bool) -> None:
-        if m.op.name == "mean":  # type: ignore[union-attr]
-            total = f"{total} / {size(self.loop.reduced)}"
         kind = self.kind(name_of(m.dtype), in_vectors)
         self.emit(f"const {kind} {self.name(m)} = {total};")
         self.known[m] = self.name(m)

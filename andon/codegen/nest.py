@@ -17,7 +17,7 @@ from ..graph.kernel import Loop, Product, size
 from .scalar import name_of
 from .vector import COSTLY, vector_type
 
-IN_VECTORS = ("sum", "sum_to", "mean", "amax", "amin")
+IN_VECTORS = ("sum", "amax", "amin")
 ROW_IN_CACHE = 4096  # elements of a row that are kept rather than computed again
 CHUNKS = 64  # parts of a reduction of everything, whatever the number of threads
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.dtype import OF_NUMPY
 from ..graph.ir import Symbol
+from ..graph.kernel import REDUCTIONS
 
 C_TYPES = {
     "bool": "bool", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t",
@@ -67,7 +68,7 @@ def can_compute(value: Symbol) -> bool:
     floats = names <= {"float16", "bfloat16", "float32", "float64"}
     if op.name == "nextafter":
         return names <= {"float32", "float64"}
-    if op.name in ("sum", "sum_to", "prod", "amax", "amin", "any", "all", "mean") or floats:
+    if floats or op.name in REDUCTIONS:
         return True
     return op.name in FOR_ALL or (op.name in INTEGERS and "bool" not in names)
 

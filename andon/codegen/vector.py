@@ -13,7 +13,6 @@ from .scalar import FRACTION, expression, literal, name_of
 
 MASK = {"vf": "vi", "vd": "vl"}
 LANES = {"vf": "LANES", "vd": "VD_LANES"}
-C_TYPE = {"vf": "float", "vd": "double"}
 NARROW = {"float32": "vf", "float16": "vf", "bfloat16": "vf", "float64": "vd"}
 
 TEXTS = {

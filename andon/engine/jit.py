@@ -95,12 +95,12 @@ class Jitted:
             if program.holds(leaves):
                 return program
         with self.lock:
-            self.explain(key, known, leaves)
+            self.explain(key, known)
             program = Program(Recording(self.function, leaves, structure))
             known.insert(0, program)
         return program
 
-    def explain(self, key: tuple, known: list[Program], leaves: list) -> None:
+    def explain(self, key: tuple, known: list[Program]) -> None:
         """Say, if asked, why the function is recorded now."""
         count = sum(map(len, self.programs.values()))
         if count >= LIMIT:
@@ -109,7 +109,7 @@ class Jitted:
                 "should be a tensor"
             )
         if os.environ.get("ANDON_LOG") == "trace":
-            why = known[0].reason(leaves) if known else self.difference(key)
+            why = known[0].reason() if known else self.difference(key)
             print(f"jit: recording {self.name}: {why}", file=sys.stderr)
 
     def difference(self, key: tuple) -> str:

@@ -77,7 +77,7 @@ class Program:
                 return False
         return all([read() == value for read, value in self.guards])  # noqa: C419 (faster so)
 
-    def reason(self, leaves: Sequence) -> str:
+    def reason(self) -> str:
         """Why it does not hold."""
         for (read, value), meaning in zip(self.guards, self.meanings, strict=True):
             if read() != value:

@@ -62,7 +62,7 @@ class Recording:
                 self.take(returned, given)
                 self.differentiate()
             self.graph = self.build()
-            self.check_nothing_kept(returned)
+            self.check_nothing_kept()
         finally:
             self.recorder.restore()
 
@@ -168,7 +168,7 @@ class Recording:
         inputs += [*numbers, *(symbol for _, symbol in self.seeds)]
         return Graph(inputs, [*self.outputs, *grads], self.name).check()
 
-    def check_nothing_kept(self, returned: Any) -> None:
+    def check_nothing_kept(self) -> None:
         arrays = [y.array if is_tensor(y) else y for y in self.leaves]
         arrays += [t._grad.array for t, _ in self.gradients if t._grad is not None]
         arrays += [cell.traced for cell in self.recorder.cells.values()]

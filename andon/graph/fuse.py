@@ -364,18 +364,9 @@ def full_shape(value: Symbol) -> tuple[int, ...]:
     return value.inputs[0].shape if is_reduction(value) else value.shape
 
 
-def reduced_dims(value: Symbol) -> set[int]:
-    """The dims of the operand that a reduction goes over."""
-    if value.op.name != "sum_to":  # type: ignore[union-attr]
-        return set(value.attrs["dim"])
-    old, new = value.inputs[0].shape, value.attrs["shape"]
-    extra = len(old) - len(new)
-    return {i for i, n in enumerate(old) if i < extra or new[i - extra] != n}
-
-
 def result_index(value: Symbol, forms: Forms) -> Forms:
     """The index of a reduction's result, from that of its operand."""
-    dims = reduced_dims(value)
+    dims = value.attrs["dim"]
     left = [form for i, form in enumerate(forms) if i not in dims]
     kept = tuple(n for i, n in enumerate(value.inputs[0].shape) if i not in dims)
     found = reshaped(left, kept, value.shape)

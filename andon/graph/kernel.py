@@ -17,7 +17,7 @@ from .affine import Axis, Forms, axes_of, fresh
 from .ir import Symbol
 from .record import output
 
-REDUCTIONS = ("sum", "sum_to", "mean", "prod", "amax", "amin", "any", "all")
+REDUCTIONS = ("sum", "prod", "amax", "amin", "any", "all")  # others are lowered to these
 WHOLE = 1 << 14  # elements from which on a reduction of everything is cut among threads
 
 
@@ -50,11 +50,6 @@ class Loop:
         """The axes that reductions leave."""
         first = self.reduced_by
         return self.axes if first is None else axes_of(self.index[first])
-
-    @property
-    def reduced(self) -> list[Axis]:
-        kept = set(self.kept)
-        return [axis for axis in self.axes if axis not in kept]
 
     @property
     def reductions(self) -> list[Symbol]:

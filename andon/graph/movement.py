@@ -12,7 +12,7 @@ from ..ops.movement import expand, permute, reshape
 from .algebra import as_spec, made_by
 from .fold import is_elementwise
 from .ir import Graph, Symbol
-from .rewrite import remade, rewrite
+from .rewrite import consumers, remade, rewrite
 from .rules import Rules, repeated
 from .slices import composed, joined
 
@@ -170,9 +170,7 @@ def split_what_was_joined(value: Symbol) -> Any:
 
 def cancel_across(graph: Graph) -> Graph:
     """Where a movement is undone after elementwise ops that nothing else reads, both go."""
-    counts = {v: len(us) for v, us in graph.users().items()}
-    for v in graph.outputs:
-        counts[v] += 1
+    counts = consumers(graph)
     found = {v: chain for v in graph.nodes if (chain := undone(v, counts)) is not None}
     if not found:
         return graph

@@ -40,12 +40,12 @@ def text_of(graph: Graph, lines: bool = False) -> str:
     names = names_of(graph)
     head = ", ".join(f"%{names[x]}: {x.spec}" for x in graph.inputs)
     title = "graph" if graph.name == "graph" else f"graph {graph.name}"
-    body = [statement(v, names, lines) for v in graph.values if is_stated(v, graph)]
+    body = [statement(v, names, lines) for v in graph.values if is_stated(v)]
     outputs = ", ".join(operand(v, names) for v in graph.outputs)
     return "\n  ".join([f"{title}({head}):", *body, f"return {outputs}"])
 
 
-def is_stated(value: Symbol, graph: Graph) -> bool:
+def is_stated(value: Symbol) -> bool:
     """Whether a value has a line of its own: inputs have none, nor have single outputs."""
     return value.op is not item and (value.op is not None or value.const is not None)
 
