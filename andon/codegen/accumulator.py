@@ -19,7 +19,7 @@ class Accumulator(NamedTuple):
 
 
 def accumulator(reduction: Symbol) -> Accumulator:
-    of, name = name_of(reduction.inputs[0].dtype), reduction.op.name  # type: ignore[union-attr]
+    of, name = name_of(reduction.inputs[0].dtype), reduction.op.name
     kind = C_TYPES[of]
     if name in ("any", "all"):
         return Accumulator("bool", "0" if name == "any" else "1")
@@ -43,7 +43,7 @@ def extreme(of: str, largest: bool) -> str:
 
 def accumulated(reduction: Symbol, total: str, x: str) -> str:
     """The statement that adds x to a total."""
-    name = reduction.op.name  # type: ignore[union-attr]
+    name = reduction.op.name
     if name in ("amax", "amin"):
         sign = ">" if name == "amax" else "<"
         nan = f" || {x} != {x}" if "float" in name_of(reduction.inputs[0].dtype) else ""
@@ -54,11 +54,11 @@ def accumulated(reduction: Symbol, total: str, x: str) -> str:
 
 def accumulated_in_vector(reduction: Symbol, V: str, total: str, x: str) -> str:
     """The statement that adds a vector to a vector of totals."""
-    function = VECTOR_FUNCTIONS.get(reduction.op.name)  # type: ignore[union-attr]
+    function = VECTOR_FUNCTIONS.get(reduction.op.name)
     return f"{total} = {V}_{function}({total}, {x})" if function else f"{total} += {x}"
 
 
 def across_lanes(reduction: Symbol, V: str | None, total: str) -> str:
     """The total of the lanes of a vector of totals."""
-    function = LANE_FUNCTIONS.get(reduction.op.name, "sum_lanes")  # type: ignore[union-attr]
+    function = LANE_FUNCTIONS.get(reduction.op.name, "sum_lanes")
     return f"{V}_{function}({total})" if V else total

@@ -36,7 +36,7 @@ def place_of_extreme(call: CallText) -> list[Function] | None:
     at = list(walk.coordinates)
     there = walk.place(x, without(at, dim, "j"))
     kept = at if call.attrs["keepdim"] else [c for d, c in enumerate(at) if d != dim]
-    sign = ">" if call.node.op.name == "argmax" else "<"  # type: ignore[union-attr]
+    sign = ">" if call.node.op.name == "argmax" else "<"
     kind = C_TYPES[name_of(x.dtype)]
     lines = [
         f"{kind} best = {walk.place(x, without(at, dim, '0'))};", "long found = 0;",
@@ -54,7 +54,7 @@ def running(call: CallText) -> list[Function] | None:
         return None
     walk = Walk(call, tuple(1 if d == dim else n for d, n in enumerate(x.shape)))
     at = without(walk.coordinates, dim, "j")
-    first, sign = ("0", "+") if call.node.op.name == "cumsum" else ("1", "*")  # type: ignore[union-attr]
+    first, sign = ("0", "+") if call.node.op.name == "cumsum" else ("1", "*")
     lines = [
         f"{C_TYPES[name_of(y.dtype)]} total = {first};",
         f"for (long j = 0; j < {x.shape[dim]}; j++)",
@@ -91,7 +91,7 @@ def triangle(call: CallText) -> list[Function] | None:
         return None
     walk = Walk(call, y.shape)
     row, column = walk.coordinates[-2:]
-    sign = "<=" if call.node.op.name == "tril" else ">="  # type: ignore[union-attr]
+    sign = "<=" if call.node.op.name == "tril" else ">="
     element = walk.place(x, walk.coordinates)
     lines = [
         f"{walk.place(y, walk.coordinates, True)} = "

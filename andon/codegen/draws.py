@@ -27,7 +27,7 @@ def random_floats(call: CallText) -> list[Function] | None:
     kind = SHORT.get(name_of(y.dtype))
     if kind not in ("f32", "f64") or not call.is_packed(key, y):
         return None
-    name = f"{call.node.op.name}_{kind}"  # type: ignore[union-attr]
+    name = f"{call.node.op.name}_{kind}"
     line = f"{name}(m0, m1, {call.pointer(key)}, {call.pointer(y, True)});"
     return drawn(call, [line], HALVES if kind == "f32" else WORDS)
 

@@ -89,7 +89,7 @@ class CallText:
             parameters.append(f"{kind if written else 'const ' + kind} *\x01{number}\x02_at")
         text = ", ".join([*parameters, *more, "int *error"])
         body = "\n".join(f"    {line}" for line in lines)
-        title = options.pop("title", self.node.op.name)  # type: ignore[union-attr]
+        title = options.pop("title", self.node.op.name)
         found = Function(
             title=f"{title}_kernel",
             body=f"({text})\n{{\n{body}\n}}",
@@ -121,7 +121,7 @@ def norm(call: CallText) -> list[Function] | None:
     pointers = [call.pointer(x), str(C), *map(call.pointer, weights)]
     pointers += [call.pointer(y, True), str(C), *(call.pointer(s, True) for s in stats)]
     eps = literal(call.attrs["eps"], "float32")
-    line = f"{call.node.op.name}_forward(m0, m1, {C}, {eps}, {', '.join(pointers)});"  # type: ignore[union-attr]
+    line = f"{call.node.op.name}_forward(m0, m1, {C}, {eps}, {', '.join(pointers)});"
     return [call.function([line], rows, work=4 * C, headers=("layer_norm.h",))]
 
 
@@ -134,7 +134,7 @@ def norm_backward(call: CallText) -> list[Function] | None:
         return None
     C = product(call.attrs["normalized_shape"])
     rows = product(x.shape) // C
-    name = call.node.op.name  # type: ignore[union-attr]
+    name = call.node.op.name
     pointers = [call.pointer(g), str(C), call.pointer(x), str(C), *map(call.pointer, stats)]
     pointers += [call.pointer(weight), call.pointer(gx, True), str(C), "0"]
     width = C * len(sums)

@@ -28,7 +28,7 @@ Body = Callable[[str], None]  # writes what is done at a point, or for a part of
 
 def cost(member: Symbol) -> int:
     """About how long a member takes per element, an addition being 1."""
-    return 10 if member.op.name in COSTLY else 1  # type: ignore[union-attr]
+    return 10 if member.op.name in COSTLY else 1
 
 
 def computed_as(member: Symbol) -> str:
@@ -53,7 +53,7 @@ class LoopText:
 
     def function(self) -> Function:
         self.rows()
-        title = "_".join(dict.fromkeys(m.op.name for m in self.titled()))  # type: ignore[union-attr]
+        title = "_".join(dict.fromkeys(m.op.name for m in self.titled()))
         nest = self.nest
         work = size(nest.inner) * (nest.fast.size if nest.columns and nest.range_axes else 1)  # type: ignore[union-attr]
         point = max(1, sum(cost(m) for m in self.loop.members) // 4)
@@ -372,7 +372,7 @@ class LoopText:
             self.emit(f"const {kind} {name} = {next(names)};")
             return
         operands = [
-            next(names) if isinstance(x, Symbol) and m.op.name != "zeros"  # type: ignore[union-attr]
+            next(names) if isinstance(x, Symbol) and m.op.name != "zeros"
             else self.number(x, m, in_vectors)
             for x in m.inputs
         ]  # fmt: skip
@@ -397,7 +397,7 @@ class LoopText:
 
     def number(self, x: Any, m: Symbol, in_vectors: bool) -> str:
         """A Python number as an operand of m."""
-        symbols = [s for s in m.operands if name_of(s.dtype) != "bool" or m.op.name != "where"]  # type: ignore[union-attr]
+        symbols = [s for s in m.operands if name_of(s.dtype) != "bool" or m.op.name != "where"]
         of = name_of(symbols[-1].dtype) if symbols else name_of(m.dtype)
         if isinstance(x, Symbol) or x is None:
             return "0"
@@ -407,7 +407,7 @@ class LoopText:
         if of == "bool" or isinstance(x, bool):
             return f"{MASK[V]}_set({-int(x)})"
         text = literal(x, "float64" if V == "vd" else "float32")
-        in_call = "V_" in TEXTS.get(m.op.name, "")  # type: ignore[union-attr]
+        in_call = "V_" in TEXTS.get(m.op.name, "")
         return f"{V}_set({text})" if in_call else text
 
     # ---- memory
@@ -430,7 +430,7 @@ class LoopText:
         name = self.name(base) + (f"_read_{i + 1}" if i else "")
         pointer, index = self.buffer(base), self.index(access)
         dtype, V = name_of(base.dtype), self.nest.vector
-        stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0  # type: ignore[arg-type]
+        stride = access.stride(self.nest.fast) if self.nest.fast in self.variables else 0
         in_vectors = V is not None and stride != 0
         if in_vectors:
             text = vector_load(pointer, index, stride, V, dtype, part)  # type: ignore[arg-type]

@@ -150,7 +150,7 @@ class Nest:
     def vector_type(self) -> str | None:
         """`vf`, `vd`, or None where the loop is one of scalars."""
         loop = self.loop
-        if self.fast is None or any(m.op.name not in IN_VECTORS for m in loop.operand):  # type: ignore[union-attr]
+        if self.fast is None or any(m.op.name not in IN_VECTORS for m in loop.operand):
             return None
         everything = [m for m in loop.members if self.columns or self.is_swept(m)]
         accesses = [*self.loads.values(), *self.stores.values()]

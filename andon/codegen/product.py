@@ -81,7 +81,7 @@ class ProductText(LoopText):
             "const matmul_range range = matmul_part_f32(shape, part, parts);",
             f"matmul_f32(shape, range, {', '.join(pointers)}, scratch, {name}, {context});",
         ]
-        ops = dict.fromkeys(m.op.name for m in self.loop.members)  # type: ignore[union-attr]
+        ops = dict.fromkeys(m.op.name for m in self.loop.members)
         parameters = self.parameters().replace("long m0, long m1", "long part, long parts")
         return Function(
             title=f"{'_'.join(ops)[:48].rstrip('_')}_kernel",

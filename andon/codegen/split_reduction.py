@@ -101,7 +101,7 @@ class TotalText(LoopText):
         self.row_values(0)
         for m in self.loop.reductions:
             kind, first = accumulator(m)
-            wide = "double" if kind == "float" and m.op.name not in ("amax", "amin") else kind  # type: ignore[union-attr]
+            wide = "double" if kind == "float" and m.op.name not in ("amax", "amin") else kind
             self.emit(f"{wide} {self.name(m)}_sum = {first};")
             line = accumulated(m, f"{self.name(m)}_sum", f"{self.name(m)}_parts[c]")
             self.emit(f"for (long c = 0; c < {CHUNKS}; c++) {line};")

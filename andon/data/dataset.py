@@ -161,7 +161,7 @@ class ChainDataset(IterableDataset[T_co]):
         return itertools.chain.from_iterable(self.datasets)
 
     def __len__(self) -> int:
-        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type]
+        return sum(len(dataset) for dataset in self.datasets)
 
 
 class StackDataset(Dataset[Any]):

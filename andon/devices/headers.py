@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 
 KERNELS = Path(__file__).parent.parent / "kernels" / "cpu"
-GUARD = re.compile(r"^#ifndef ANDON_\w+_H$", re.MULTILINE)
 INCLUDE = re.compile(r'^#include "(\w+\.h)".*$', re.MULTILINE)
 GUARD = re.compile(r"\A[^#]*^#ifndef (\w+)\n#define \1$", re.MULTILINE)  # before all else
 

@@ -185,5 +185,5 @@ def is_tensor(x: Any) -> bool:
 
 def is_spent(nodes: list[Any]) -> bool:
     """Whether a backward pass has freed what these nodes need."""
-    known: list[Any] = ancestors(nodes)  # type: ignore[assignment]
+    known: list[Any] = ancestors(nodes)
     return any(node.saved is None for node in known)

@@ -229,7 +229,7 @@ class Buffers:
 
     def suits(self, value: Symbol, x: Symbol) -> bool:
         """Whether an operand lies as the op wants it: by rows, or, of a matrix, also by columns."""
-        name = value.op.name  # type: ignore[union-attr]
+        name = value.op.name
         if name not in PACKED and (name != "matmul" or x.ndim < 2):
             return True
         if name == "matmul" and (self.is_shared(value, x) or self.is_scattered(value, x)):
@@ -244,7 +244,7 @@ class Buffers:
     def is_shared(self, product: Symbol, x: Symbol) -> bool:
         """Whether a transposed matrix is what several products multiply by: it is copied once."""
         users = self.users.get(x, [])
-        if x.op.name != "permute" or x is not product.inputs[1]:  # type: ignore[union-attr]
+        if x.op.name != "permute" or x is not product.inputs[1]:
             return False
         lies = self.strided(x)
         transposed = lies is not None and lies.strides[-1] != 1

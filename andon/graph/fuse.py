@@ -86,7 +86,7 @@ class Grouping:
             if self.buffers.strided(x) is None:
                 self.buffers.copies.add(x)
                 self.add_to_loop(x)
-        product = value.op.name == "matmul" and self.is_one_product(value)  # type: ignore[union-attr]
+        product = value.op.name == "matmul" and self.is_one_product(value)
         self.start(Product(value) if product else Call(value, self.items), value)
 
     def is_one_product(self, value: Symbol) -> bool:

@@ -31,7 +31,7 @@ def words(text: str) -> list[str]:
     ['I', "'ll", ' say', ' ', ' hello', ',', 'world', ' 2024']
     """
     try:
-        import regex  # type: ignore[import-untyped]  # the standard `re` lacks \p{L}
+        import regex  # the standard `re` lacks \p{L}
     except ImportError as error:
         raise DataError(
             "words: the package `regex` is missing: install the extra `text`"

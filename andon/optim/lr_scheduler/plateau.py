@@ -46,7 +46,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = self.num_bad_epochs = 0
 
     @each_call
-    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take note of the metric of the epoch that ended."""
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         current = float(metrics)
