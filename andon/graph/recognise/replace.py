@@ -10,6 +10,7 @@ from ...core.op import clock, using
 from ..gradient import contributions, total
 from ..ir import Graph, Symbol
 from ..record import record
+from ..rewrite import rebuilt
 from .match import Backward, Match, Plan, Search, inside
 
 # Of the last graph: one recogniser comes after another, and they seldom find anything
@@ -78,15 +79,10 @@ class Replacement:
 
     def copied(self, value: Symbol) -> Any:
         """The value on its new inputs: a new one in any case, so that the order stays."""
-        if value.op is None:
-            return value
-        inputs = [self.new[x] if isinstance(x, Symbol) else x for x in value.inputs]
-        if any(x is NOTHING for x in inputs):
-            kept = [x for x in inputs if x is not NOTHING]
+        if any(self.new[x] is NOTHING for x in value.operands):
+            kept = [self.new[x] for x in value.operands if self.new[x] is not NOTHING]
             return kept[0] if kept else NOTHING
-        made = Symbol(value.op, tuple(inputs), value.attrs, value.shape, value.dtype)
-        made.name, made.line, made.checked = value.name, value.line, value.checked
-        return made
+        return rebuilt(value, self.new, afresh=True)
 
 
 def attributed(made: Symbol, value: Symbol, since: int) -> Symbol:
