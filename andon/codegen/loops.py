@@ -192,31 +192,28 @@ class LoopText:
         return m in self.nest.stores or m in self.kept_in_row
 
     def inner_loops(self, point: Body) -> None:
-        *slow, fast = self.nest.inner if self.nest.inner else [None]
-        if self.nest.columns:
-            slow, fast = self.nest.inner, None
+        along = bool(self.nest.inner) and not self.nest.columns
+        slow = self.nest.inner[:-1] if along else self.nest.inner
         before = dict(self.known)
-        opened = sum(self.loop_over(axis) for axis in slow if axis is not None)
-        if fast is None:
-            self.bare(point)
-        else:
+        opened = sum(map(self.loop_over, slow))
+        if along:
             self.along_fast(point)
+        else:
+            self.bare(point)
         self.close(opened)
         if opened:
             self.known = before
         for axis in slow:
-            if axis is not None:
-                self.variables.pop(axis, None)
+            del self.variables[axis]
 
     def bare(self, point: Body) -> None:
-        before = dict(self.known)
+        """A point without a loop; in a block of its own, where no other stands around it."""
         if not self.nest.inner:
-            self.open("")
-            self.lines[-1] = self.lines[-1].replace(" {", "{")
-        point(self.part)
+            self.emit("{")
+            self.depth += 1
+        self.body(point, self.part)
         if not self.nest.inner:
             self.close()
-        self.known = before
 
     def bounds(self) -> tuple[str, str]:
         """Where the loop along vectors begins and ends."""
@@ -249,7 +246,7 @@ class LoopText:
         body(part)
         self.known = before
 
-    def point(self, wanted: list, reductions: list, sweep: int, part: str) -> None:
+    def point(self, wanted: list[Symbol], reductions: list[Symbol], sweep: int, part: str) -> None:
         """What happens at each point of a sweep."""
         for m in wanted:
             self.define(m, True, part)
