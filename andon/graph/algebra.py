@@ -16,7 +16,7 @@ from ..ops.arithmetic import add, div, mul, neg, sub
 from ..ops.elementwise import reciprocal, rsqrt, sqrt, square
 from ..ops.logic import eq, logical_not, ne, where
 from ..ops.movement import cast, expand, reshape
-from .ir import Graph, Symbol
+from .ir import Graph, Symbol, is_floating
 from .rewrite import rewrite
 from .rules import Rules, repeated
 
@@ -41,10 +41,6 @@ def made_by(x: Any, name: str) -> bool:
 
 def is_number(x: Any, n: float) -> bool:
     return not isinstance(x, Symbol) and x is not None and x == n
-
-
-def is_floating(x: Any) -> bool:
-    return isinstance(x, Symbol) and dtype(x.dtype).is_floating_point
 
 
 # Sums

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from ..core.dtype import dtype
 from ..core.op import item, using
 from ..core.spec import Spec
 from ..ops.movement import sum_to
-from .ir import Symbol, between
+from .ir import Symbol, between, is_floating
 from .record import output, record
 
 Received = dict[Symbol, list[Symbol]]
@@ -66,10 +65,6 @@ def leading_from(inputs: Iterable[Symbol], region: Iterable[Symbol]) -> set[Symb
     return reached
 
 
-def is_floating(x: Symbol) -> bool:
-    return not isinstance(x.dtype, tuple) and dtype(x.dtype).is_floating_point
-
-
 def through(node: Symbol, g: Any, wanted: set[Symbol], arrived: dict) -> Iterable[tuple]:
     """Pairs of an input of `node` and what it receives, by the op's rule."""
     op: Any = node.op
@@ -80,7 +75,7 @@ def through(node: Symbol, g: Any, wanted: set[Symbol], arrived: dict) -> Iterabl
         parts[i] = g if parts[i] is None else parts[i] + g
         return
     for x, gx in zip(node.inputs, by_rule(node, g, wanted), strict=True):
-        if gx is not None and isinstance(x, Symbol) and x in wanted and is_floating(x):
+        if gx is not None and is_floating(x) and x in wanted:
             yield x, fitted(gx, x)
 
 

@@ -79,6 +79,12 @@ def constant(elements: Any, name: str | None = None) -> Symbol:
     return symbol
 
 
+def is_floating(x: Any) -> bool:
+    """Whether x is a symbol, of an op with one output, whose elements are floats."""
+    single = isinstance(x, Symbol) and not isinstance(x.dtype, tuple)
+    return single and dtype(x.dtype).is_floating_point
+
+
 @dataclass(eq=False)
 class Graph:
     """A function of `inputs` that gives `outputs`.

@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Any
 
 from ...core.errors import AndonError
-from ..gradient import contributions, is_floating
-from ..ir import Graph, Symbol, placeholder
+from ..gradient import contributions
+from ..ir import Graph, Symbol, is_floating, placeholder
 from ..numbering import COMMUTATIVE, Numbers, key
 
 
@@ -259,7 +259,7 @@ def fillers(user: Symbol, operands: list, numbers: Numbers) -> Iterator[Symbol]:
         if len(differ) == 1 and operands[differ[0]] is MISSING:
             i = differ[0]
             x = user.inputs[i if order is have else len(have) - 1 - i]
-            if isinstance(x, Symbol) and is_floating(x):
+            if is_floating(x):
                 yield x
 
 
