@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from ..graph.ir import Symbol
+from .scalar import STORED, name_of
 
 NAME = "\x03"  # of a function, in its own text
 TOKEN = re.compile("\x01(\\d+)\x02")
@@ -48,6 +49,17 @@ class Function:
     headers: tuple[str, ...] = ()
     before: str = ""
     offsets: list[int] = field(default_factory=list)
+
+
+def token(number: int) -> str:
+    """What stands in a text for the name of value `number`."""
+    return f"\x01{number}\x02"
+
+
+def declared(pointer: str, value: Symbol, written: bool) -> str:
+    """The declaration of a pointer to elements of a value."""
+    kind = STORED[name_of(value.dtype)]
+    return f"{kind if written else 'const ' + kind} *{pointer}"
 
 
 def named(text: str, names: list[str]) -> str:

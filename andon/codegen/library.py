@@ -15,9 +15,9 @@ from ..graph.buffers import Buffers, Strided, walks_evenly
 from ..graph.ir import Symbol
 from ..graph.kernel import Call
 from ..ops.random import least_kept
-from .function import Function
+from .function import Function, declared, token
 from .product import HEADERS, KINDS, batch_of, leading, matrix, setup
-from .scalar import STORED, literal, name_of
+from .scalar import literal, name_of
 
 Emitter = Callable[["CallText"], list[Function] | None]
 EMITTERS: dict[str, Emitter] = {}
@@ -77,17 +77,17 @@ class CallText:
             return "NULL"
         self.buffers[value] = self.buffers.get(value, False) or written
         number = next(n for n, each in enumerate(self.buffers) if each is value)
-        return f"\x01{number}\x02_at"
+        return f"{token(number)}_at"
 
     def function(self, lines: list[str], rows: int, **options: Any) -> Function:
         """A function of the lines; what they point to are its parameters."""
         more = options.pop("more", [])
         head = options.pop("head", "long m0, long m1")
-        parameters = [head]
-        for number, (value, written) in enumerate(self.buffers.items()):
-            kind = STORED[name_of(value.dtype)]
-            parameters.append(f"{kind if written else 'const ' + kind} *\x01{number}\x02_at")
-        text = ", ".join([*parameters, *more, "int *error"])
+        pointers = [
+            declared(f"{token(number)}_at", value, written)
+            for number, (value, written) in enumerate(self.buffers.items())
+        ]
+        text = ", ".join([head, *pointers, *more, "int *error"])
         body = "\n".join(f"    {line}" for line in lines)
         title = options.pop("title", self.node.op.name)
         found = Function(

@@ -14,10 +14,10 @@ from ..graph.ir import Symbol
 from ..graph.kernel import size
 from ..graph.memory import size_in_bytes
 from .accumulator import accumulated, accumulated_in_vector, accumulator, across_lanes
-from .function import Function
+from .function import Function, declared, token
 from .load_store import NARROW, element_load, element_store, vector_load, vector_store
 from .nest import Access, Nest
-from .scalar import C_TYPES, STORED, expression, literal, name_of
+from .scalar import C_TYPES, expression, literal, name_of
 from .vector import COSTLY, LANES, MASK, TEXTS, by_lane, vector_expression
 
 FAR = 1 << 21  # bytes of a value that no cache of a processor holds until it is wanted
@@ -73,9 +73,7 @@ class LoopText:
 
     def parameters(self) -> str:
         found = ["long m0", "long m1"]
-        for value, written in self.buffers.items():
-            kind = STORED[name_of(value.dtype)]
-            found.append(f"{kind if written else 'const ' + kind} *{self.at(value)}")
+        found += [declared(self.at(v), v, written) for v, written in self.buffers.items()]
         return ", ".join([*found, *self.partials(), "int *error"])
 
     def partials(self) -> list[str]:
@@ -97,7 +95,7 @@ class LoopText:
     # ---- names
 
     def name(self, value: Symbol) -> str:
-        return f"\x01{self.tokens.setdefault(value, len(self.tokens))}\x02"
+        return token(self.tokens.setdefault(value, len(self.tokens)))
 
     def at(self, value: Symbol) -> str:
         """The pointer to a value's buffer."""

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from ..graph.buffers import Buffers, Strided
 from ..graph.ir import Symbol
 from ..graph.kernel import Product
-from .function import NAME, Function
+from .function import NAME, Function, declared
 from .loops import LoopText
 from .nest import Nest
-from .scalar import STORED, name_of
 
 HEADERS = {"f32": ("matmul.h", "scratch.h"), "f64": ("matmul_f64.h", "scratch.h")}
 KINDS = {"float32": "f32", "float64": "f64"}
@@ -136,15 +135,14 @@ class ProductText(LoopText):
             self.store(m, True, "count")
         self.emit(f"return {self.known[self.out]};")
         told = f"const {NAME}_context *c = context;" if self.buffers else "(void)context;"
-        declared = [f"{self.declared(v)} = c->{self.at(v)};" for v in self.buffers]
-        lines = [told, *declared, "(void)m, (void)n, (void)count;"]
+        pointers = [f"{self.declared(v)} = c->{self.at(v)};" for v in self.buffers]
+        lines = [told, *pointers, "(void)m, (void)n, (void)count;"]
         body = "\n".join([*(f"    {line}" for line in lines), *self.lines])
         parameters = "const void *context, vf product, long m, long n, long count"
         return f"INLINE vf {NAME}_epilogue({parameters})\n{{\n{body}\n}}\n"
 
     def declared(self, value: Symbol) -> str:
-        kind = STORED[name_of(value.dtype)]
-        return f"{kind if self.buffers[value] else 'const ' + kind} *{self.at(value)}"
+        return declared(self.at(value), value, self.buffers[value])
 
     def structure(self, values: list[Symbol]) -> str:
         """What the epilogue is told, as a structure."""
