@@ -92,9 +92,9 @@ def test_the_first_call_may_be_the_profiled_one():
 
 def test_ops_that_python_computes_are_in_it():
     x = andon.randn(6, 6)
-    found = andon.profile(lambda x: (x * 2).sort(1).values.exp(), x)
+    found = andon.profile(lambda x: andon.linalg.inv(x * 2).exp(), x)
     names = {row.name for row in found.rows}
-    assert "argsort" in names and any("exp" in name for name in names)
+    assert "inv" in names and any("exp" in name for name in names)
 
 
 def test_without_a_compiler_each_op_is_timed(monkeypatch):

@@ -6,6 +6,7 @@ nest              the axes of a fused loop, what it loads and stores, its sweeps
 load_store        elements in memory, one or a register full
 accumulator       what reductions add up in
 function          a kernel as text
+identifiers       what values are called in C
 loops             a fused loop as a function of a range of its rows
 split_reduction   reductions of everything, split among threads
 product           products of matrices, with what follows in their registers

@@ -55,7 +55,7 @@ def place_of_extreme_so_far(call: CallText) -> list[Function] | None:
         return None
     walk = Walk(call, tuple(1 if d == dim else n for d, n in enumerate(x.shape)))
     at = without(walk.coordinates, dim, "j")
-    sign = ">=" if call.node.op.name == "argcummax" else "<="  # type: ignore[union-attr]
+    sign = ">=" if call.node.op.name == "argcummax" else "<="
     kind = C_TYPES[name_of(x.dtype)]
     lines = [
         f"{kind} best = {walk.place(x, without(walk.coordinates, dim, '0'))};", "long found = 0;",

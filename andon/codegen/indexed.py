@@ -75,7 +75,7 @@ def gather(call: CallText) -> list[Function] | None:
 def scatter(call: CallText) -> list[Function] | None:
     """A copy of x, then what is added or written, in order."""
     x, index, src = call.operands
-    (y,), added = call.results, call.node.op.name == "scatter_add"  # type: ignore[union-attr]
+    (y,), added = call.results, call.node.op.name == "scatter_add"
     if x.ndim == 0 or (added and name_of(x.dtype) not in ADDED):
         return None
     walk, dim = Walk(call, index.shape), call.attrs["dim"]

@@ -8,7 +8,6 @@ text, of different layers, are one function.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,11 +21,12 @@ from ..graph.kernel import Call, Kernel, Loop, Product
 from ..graph.memory import Place, Plan, Planner, results, rounded, size_in_bytes
 from ..graph.text import names_of, statement
 from .function import NAME, Function, named
+from .identifiers import identifiers
 from .library import call_of
 from .loops import LoopText
 from .nest import CHUNKS, Nest
 from .product import product_functions
-from .scalar import MATHEMATICAL, STORED, can_compute, name_of
+from .scalar import STORED, can_compute, name_of
 from .split_reduction import split_reduction
 from .timed import Timed, timed
 from .transposition import transposition
@@ -248,35 +248,6 @@ class Known(dict):
 
 def address(place: Place) -> str:
     return f"(arena + {place.at})" if place.in_arena else f"given[{place.at}]"
-
-
-def identifiers(names: list[str]) -> list[str]:
-    """Names as C has them, each different."""
-    found: list[str] = []
-    for name in names:
-        plain = re.sub(r"\W", "_", name)
-        plain = f"v{plain}" if plain[:1].isdigit() else plain
-        plain += "_" * (plain in RESERVED)
-        unique, n = plain, 1
-        while unique in found:
-            n += 1
-            unique = f"{plain}_{n}"
-        found.append(unique)
-    return found
-
-
-# Words of C, of generated loops and of the headers, which values cannot be called
-RESERVED = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else",
-    "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
-    "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union",
-    "unsigned", "void", "volatile", "while", "bool", "true", "false",
-    "m", "m0", "m1", "k", "l", "r", "i0", "i1", "i2", "i3", "j0", "j1", "j2", "j3", "rest",
-    "start", "end", "error", "pool",
-    "isnan", "isinf", "isfinite", "signbit",
-    "product", "context", "count", "range", "scratch", "shape", "part", "parts", "c", "n",
-    *MATHEMATICAL,
-}  # fmt: skip
 
 
 def scratch_of(functions: list[Function]) -> int:

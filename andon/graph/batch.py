@@ -121,7 +121,7 @@ def matmul(value: Symbol, states: list) -> State | None:
 def reduction(value: Symbol, states: list) -> State | None:
     (d,), dims = states, value.attrs["dim"]
     if d in dims:
-        return SUM if value.op.name == "sum" and value.dtype.name == "float32" else None  # type: ignore[union-attr]
+        return SUM if value.op.name == "sum" and value.dtype.name == "float32" else None
     return d if value.attrs["keepdim"] else d - sum(1 for x in dims if x < d)
 
 
@@ -278,8 +278,8 @@ class Proof:
             return LATE
         if not dims_of(states):
             return EARLY
-        elementwise_op = value.op.c is not None  # type: ignore[union-attr]
-        found_rule = elementwise if elementwise_op else RULES.get(value.op.name)  # type: ignore[union-attr]
+        elementwise_op = value.op.c is not None
+        found_rule = elementwise if elementwise_op else RULES.get(value.op.name)
         found = found_rule(value, states) if found_rule else None
         if found in (None, SUM) and all(map(self.is_light, value.operands)):
             return EARLY
@@ -300,7 +300,7 @@ class Proof:
         for shape, d in zip(shapes, found if isinstance(found, list) else [found], strict=True):
             if isinstance(d, int) and (d < 0 or shape[d] % self.B):
                 return False
-        if isinstance(found, int) and (value.op.c is not None):  # type: ignore[union-attr]
+        if isinstance(found, int) and (value.op.c is not None):
             for x, s in zip(value.operands, states, strict=True):
                 at = found - (value.ndim - x.ndim)
                 if s == EARLY and at >= 0 and x.shape[at] != 1 and not outermost(x, at):
@@ -407,7 +407,7 @@ class Splitter:
         attrs = dict(value.attrs)
         if "shape" in attrs and isinstance(state, int):
             attrs["shape"] = self.cut(attrs["shape"], state)
-        op: Op = value.op  # type: ignore[assignment]
+        op: Op = value.op
         made = emit(op, inputs, attrs, value.line)
         made.name = value.name
         return made
@@ -430,7 +430,7 @@ class Splitter:
 
     def made_here(self, x: Symbol, user: Symbol, d: int | None) -> Symbol | None:
         """A whole value, or the chunk's part of it, if that is made within the chunk."""
-        if user.op.name in ("attention", "attention_backward") and x is mask_and_key(user)[1]:  # type: ignore[union-attr]
+        if user.op.name in ("attention", "attention_backward") and x is mask_and_key(user)[1]:
             q, k = user.inputs[:2] if len(user.inputs) == 5 else user.inputs[1:3]
             return self.key_of_chunk(x, math.prod(q.shape[:-1]) * k.shape[-2])
         if x.op is random_kept and d is not None and outermost(x, d):
@@ -469,10 +469,10 @@ class Splitter:
         if isinstance(self.states[x], int):
             return self.states[x]
         state = self.states[user]
-        if user.op.c is not None and isinstance(state, int):  # type: ignore[union-attr]
+        if user.op.c is not None and isinstance(state, int):
             at = state - (user.ndim - x.ndim)
             return at if at >= 0 and x.shape[at] != 1 else None
-        of_loss = user.op.name == "cross_entropy_backward" and x is user.inputs[0]  # type: ignore[union-attr]
+        of_loss = user.op.name == "cross_entropy_backward" and x is user.inputs[0]
         return 0 if of_loss else None
 
     def read_as(self, symbol: Symbol, read: Read) -> Symbol:

@@ -89,7 +89,7 @@ def of_matmul(y: Symbol) -> int:
 def of_conv(value: Symbol) -> int:
     """Each element of the larger side meets a window of C / groups channels."""
     a, b = value.operands
-    y, w = {"conv": (value, b), "conv_input_grad": (a, b)}.get(value.op.name, (b, value))  # type: ignore[union-attr]
+    y, w = {"conv": (value, b), "conv_input_grad": (a, b)}.get(value.op.name, (b, value))
     return count(y) * math.prod(w.shape[1:])
 
 
@@ -123,7 +123,7 @@ def of_attention_backward(value: Symbol) -> int:
 
 def pairs(value: Symbol) -> int:
     """How many pairs of a query and a key there are, without those that a causal mask hides."""
-    q, k = value.operands[:2] if value.op.name == "attention" else value.operands[1:3]  # type: ignore[union-attr]
+    q, k = value.operands[:2] if value.op.name == "attention" else value.operands[1:3]
     T, S = q.shape[-2], k.shape[-2]
     seen = sum(min(i + 1, S) for i in range(T)) if value.attrs["causal"] else T * S
     return math.prod(q.shape[:-2]) * seen
@@ -147,7 +147,7 @@ def of_scatter_add(value: Symbol) -> int:
 @flops_rule("inv", "solve", "triangular_solve", "cholesky", "det", "slogdet")
 def of_factors(value: Symbol) -> int:
     """n³ / 3 of Cholesky, 2 n³ / 3 of LU; n² or 2 n² of each column that is solved for."""
-    a, name = value.operands[0], value.op.name  # type: ignore[union-attr]
+    a, name = value.operands[0], value.op.name
     n, matrices = a.shape[-1], math.prod(a.shape[:-2])
     columns = count(value) // max(n * matrices, 1)
     of_matrix = {"inv": 2 * n**3, "cholesky": n**3 // 3, "triangular_solve": n * n * columns}
@@ -186,7 +186,7 @@ def cost(value: Symbol) -> Cost:
 def bytes_read(value: Symbol) -> int:
     operands = list(dict.fromkeys(value.operands))
     read = sum(map(bytes_of, operands))
-    if value.op.name in SELECTING and operands:  # type: ignore[union-attr]
+    if value.op.name in SELECTING and operands:
         read += min(0, bytes_of(value) - bytes_of(operands[0]))
     return read
 

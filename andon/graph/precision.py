@@ -69,7 +69,7 @@ def in_kernel_dtype(value: Symbol) -> Any:
 
 def made_otherwise(value: Symbol, double: bool) -> Callable | None:
     """How to make what no kernel is for: doubles, windows over three dims, a mask's gradient."""
-    name = value.op.name  # type: ignore[union-attr]
+    name = value.op.name
     if name in taps.RULES and (double or value.inputs[0].ndim > 4):
         return taps.RULES[name]
     of_mask = name == "attention_backward" and value.attrs["to_mask"]
@@ -113,7 +113,7 @@ def narrow_draw(value: Symbol) -> Any:
 
 
 for _op in (layer_norm, rms_norm, batch_norm, attention, cross_entropy):
-    MADE_OF[_op.name] = _op.composite  # type: ignore[assignment]
+    MADE_OF[_op.name] = _op.composite
 
 
 @made_of("layer_norm_backward")
