@@ -91,6 +91,24 @@ def test_gradients_are_values():
     assert session.run(curvature, {x: 0.7}) == pytest.approx(2 * given.grad.item(), rel=1e-12)
 
 
+def test_the_gradient_does_not_depend_on_the_value():
+    x = static.placeholder("float32", [])
+    (slope,) = static.gradients(2 * x, x)
+    assert static.Session().run(slope, {x: np.inf}) == 2.0
+
+
+def test_a_step_of_a_session_goes_through_its_samples_chunk_by_chunk():
+    """As a jitted one does: the same graph comes of both."""
+    x, y = static.placeholder("float32", [None, 8, 16]), static.placeholder("int64", [None, 8])
+    w = static.Variable(andon.ones(5, 16))
+    loss = static.nn.cross_entropy((x @ w.t()).reshape(-1, 5), y.reshape(-1))
+    train = static.train.GradientDescentOptimizer(0.1).minimize(loss)
+    session = initialised()
+    session.run(train, {x: np.ones((32, 8, 16)), y: np.ones((32, 8))})
+    (program,) = session.fetches[(train,), (x, y)].run.programs.values()
+    assert "run_step" in program[0].executable.c_source
+
+
 RULES = {
     "sgd": (lambda: static.train.GradientDescentOptimizer(0.1),
             lambda p: torch.optim.SGD(p, lr=0.1)),

@@ -18,7 +18,7 @@ from ..core.errors import DTypeError, GraphError, ShapeError
 from ..core.mode import no_grad
 from ..core.op import Value
 from ..ops.methods import Methods
-from ..tensor import Tensor, as_tensor
+from ..tensor import Tensor, as_tensor, ones_like
 
 
 class Graph:
@@ -279,7 +279,7 @@ def gradients(ys: Any, xs: Any, grad_ys: Any = None, name: str = "gradients") ->
 
 def differentiated(outputs: list, targets: list, seeds: Any) -> tuple:
     seeds = [seeds] if seeds is not None and not isinstance(seeds, list) else seeds
-    seeds = seeds or [y.detach() * 0 + 1 for y in outputs]
+    seeds = seeds or [ones_like(y) for y in outputs]
     return grad(outputs, targets, seeds, retain_graph=True, allow_unused=True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import GraphError, StateError
 from ..engine.jit import Jitted
@@ -32,13 +32,22 @@ def default_session() -> Session:
     return _open.sessions[-1]
 
 
+class Fetch(NamedTuple):
+    """The function that computes what is fetched at once; the variables that it needs, and those
+    of them that it gives their initial value."""
+
+    run: Jitted
+    variables: list[Variable]
+    initialised: set[Variable]
+
+
 class Session:
     """Runs values of a graph; each session has variables of its own."""
 
     def __init__(self, graph: Graph | None = None):
         self.graph = graph or get_default_graph()
         self.variables: dict[Variable, Tensor] = {}
-        self.programs: dict[tuple, Jitted] = {}
+        self.fetches: dict[tuple, Fetch] = {}
 
     def __enter__(self) -> Session:
         _open.sessions.append(self)
@@ -48,9 +57,9 @@ class Session:
         _open.sessions.remove(self)
 
     def close(self) -> None:
-        """Forget the variables and the programs."""
+        """Forget the variables and what was compiled."""
         self.variables.clear()
-        self.programs.clear()
+        self.fetches.clear()
 
     def run(self, fetches: Any, feed_dict: dict[StaticValue, Any] | None = None) -> Any:
         """The values of `fetches` as arrays, in the same nested containers; None for actions.
@@ -61,8 +70,9 @@ class Session:
         wanted = [self.found(x) for x in leaves]
         fed = {self.found(k): v for k, v in (feed_dict or {}).items()}
         tensors = [as_fed(k, v) for k, v in fed.items()]
-        self.start_variables(needed_by(wanted, fed))
-        results = self.program(tuple(wanted), tuple(fed))(tensors)
+        fetch = self.fetch(tuple(wanted), tuple(fed))
+        self.start_variables(fetch)
+        results = fetch.run(tensors)
         return unflatten(structure, [plain(y) for y in results])
 
     def found(self, x: Any) -> StaticValue:
@@ -72,9 +82,10 @@ class Session:
             raise GraphError(f"Session: not a value of this session's graph: {x!r}")
         return value
 
-    def program(self, wanted: tuple, fed: tuple) -> Jitted:
+    def fetch(self, wanted: tuple, fed: tuple) -> Fetch:
+        """How to compute the values of `wanted` from what is fed; found once."""
         key = (wanted, fed)
-        if key not in self.programs:
+        if key not in self.fetches:
             steps = needed_by(wanted, fed)
 
             def session(tensors: list[Tensor]) -> list:
@@ -86,19 +97,20 @@ class Session:
                         found[value] = value.evaluate(found)
                 return [detached(found[value]) for value in wanted]
 
-            self.programs[key] = Jitted(session)
-        return self.programs[key]
+            variables = [v for v in steps if isinstance(v, Variable)]
+            first = {v.inputs[0] for v in steps if isinstance(v, Assign) and is_initializer(v)}
+            self.fetches[key] = Fetch(Jitted(session), variables, first)
+        return self.fetches[key]
 
-    def start_variables(self, steps: Iterable[StaticValue]) -> None:
+    def start_variables(self, fetch: Fetch) -> None:
         """Make tensors for the variables that are about to be initialised; the others must exist.
 
         The elements come from the initial value when the initializer is run.
         """
-        given = {v.inputs[0] for v in steps if isinstance(v, Assign) and v is initializer_of(v)}
-        for value in steps:
-            if not isinstance(value, Variable) or value in self.variables:
+        for value in fetch.variables:
+            if value in self.variables:
                 continue
-            if value not in given:
+            if value not in fetch.initialised:
                 raise StateError(
                     f"Session: the variable has no value yet, run its initializer: {value.name}"
                 )
@@ -118,8 +130,8 @@ class Session:
         self.variables[variable] = tensor
 
 
-def initializer_of(value: Assign) -> StaticValue | None:
-    return value.inputs[0].initializer if isinstance(value.inputs[0], Variable) else None
+def is_initializer(value: Assign) -> bool:
+    return isinstance(value.inputs[0], Variable) and value is value.inputs[0].initializer
 
 
 def as_fed(value: StaticValue, given: Any) -> Tensor:
