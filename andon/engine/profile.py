@@ -125,7 +125,7 @@ class Profile:
             f"{cost.flops / seconds / 1e9:.1f}",
             f"{cost.bytes / seconds / 1e9:.1f}",
             f"{self.share_of_roof(row):.0%}",
-            shortened(where(row.lines), 24),
+            shortened(where(row.lines), 28),
             shortened(" ".join(row.values), 32),
         ]
 

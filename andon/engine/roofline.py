@@ -21,7 +21,7 @@ from .executable import Executable
 
 SIDE = 1024  # of the matrices
 LENGTH = 1 << 24  # of the arrays: 64 MB each
-ROUNDS = 7  # of which the best counts
+ROUNDS = 20  # of which the best counts: a busy machine has quiet moments
 
 PRODUCT = f"""
 graph(%a: float32[{SIDE}, {SIDE}], %b: float32[{SIDE}, {SIDE}], %y: float32[{SIDE}, {SIDE}]):
