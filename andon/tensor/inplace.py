@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.errors import GradientError, IndexingError, ShapeError
 from ..core.mode import enable_grad, mode
-from ..core.op import interpreters
+from ..core.op import Symbolic, interpreters
 from ..core.spec import broadcast_shapes, sizes_from, spec_of
 from ..ops import index as indexing
 from ..ops.logic import where
@@ -85,11 +85,13 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def number(value: Any, x: Tensor, name: str) -> Tensor:
     """`value` as a tensor without dims that fits the dtype of x."""
-    value = as_tensor(value)
-    if value.ndim:
-        raise ShapeError(f"{name}: expects a single number: {value.spec}")
-    check_fits(value.array, x.dtype, name)
-    return value
+    made = as_tensor(value)
+    if made.ndim:
+        raise ShapeError(f"{name}: expects a single number: {made.spec}")
+    known = made.array if isinstance(value, Tensor) else np.asarray(value)
+    if not isinstance(known, Symbolic):
+        check_fits(known, x.dtype, name)
+    return made
 
 
 def zero_(self: Tensor) -> Tensor:
