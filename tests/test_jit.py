@@ -268,6 +268,32 @@ def test_a_mask_that_is_changed_is_noticed():
     assert f(andon.ones(2, 2)).item() == 3.0
 
 
+CHANGED_UNSEEN = {
+    "its array": lambda mask: mask.numpy(),
+    "an array of a view of it": lambda mask: mask.t().numpy(),
+    "its data": lambda mask: mask.data,
+    "a DLPack consumer": np.from_dlpack,
+}
+
+
+@pytest.mark.parametrize("name", CHANGED_UNSEEN)
+def test_a_mask_that_others_change_is_noticed(name):
+    mask = andon.ones(2, 2)
+    f = andon.jit(lambda x: (x * mask).sum())
+    assert f(andon.ones(2, 2)).item() == 4.0
+    CHANGED_UNSEEN[name](mask)[0, 0] = 0.0
+    assert f(andon.ones(2, 2)).item() == 3.0
+
+
+def test_a_mask_on_the_memory_of_an_array_is_read_anew():
+    shared = np.ones((2, 2), np.float32)
+    mask = andon.from_numpy(shared)
+    f = andon.jit(lambda x: (x * mask).sum())
+    assert f(andon.ones(2, 2)).item() == 4.0
+    shared[1] = 0
+    assert f(andon.ones(2, 2)).item() == 2.0
+
+
 def test_why_a_recording_no_longer_holds_is_said(capfd, monkeypatch):
     monkeypatch.setenv("ANDON_LOG", "trace")
     model = andon.jit(nn.Sequential(nn.Dropout(0.5)))

@@ -37,6 +37,13 @@ def matrix(lies: Strided, shape: tuple[int, ...]) -> Matrix | None:
     return None
 
 
+def stacked(lies: Strided, shape: tuple[int, ...]) -> Matrix | None:
+    """The same of a value whose leading dims are rows of one matrix."""
+    steps = [s for s, n in zip(lies.strides[:-1], shape[:-1], strict=True) if n > 1]
+    strides = steps[-1] if steps else 0, lies.strides[-1]
+    return matrix(lies._replace(strides=strides), (math.prod(shape[:-1]), shape[-1]))
+
+
 def setup(
     sizes: tuple[int, int, int], matrices: list[Matrix], kind: str, in_place: bool = False
 ) -> list[str]:
@@ -97,7 +104,7 @@ class ProductText(LoopText):
 
     def shape(self, a: Symbol, b: Symbol) -> list[str]:
         values = (a, b, self.out)
-        found = [matrix(self.lies(x), x.shape) for x in values[:2]]
+        found = [stacked(self.lies(x), x.shape) for x in values[:2]]
         y, rows = self.product.node, [axis for axis in self.nest.outer if axis.size > 1]
         step = self.nest.stores[self.out].stride(rows[-1]) if rows else y.shape[-1]
         found.append(Matrix(step, False))
@@ -161,7 +168,7 @@ def product_functions(
     """The function of a product; `in_place`, it is added to what its result is written over."""
     a, b = (buffers.strided(x) for x in loop.node.inputs)
     assert a is not None and b is not None
-    if matrix(a, loop.node.inputs[0].shape) is None or matrix(b, loop.node.inputs[1].shape) is None:
+    if None in (stacked(a, loop.node.inputs[0].shape), stacked(b, loop.node.inputs[1].shape)):
         return None
     return [ProductText(loop, stored, buffers, in_place).function()]
 

@@ -6,6 +6,7 @@ class Memory:
 
     time = 0  # counts all in-place changes of the process
     changed = version = 0  # of this buffer; class attributes, since most buffers never change
+    lent = False  # whether NumPy or others have it too, who change it without a word
 
     def touch(self) -> None:
         """Note a change. Whatever was saved from this buffer before now is stale."""

@@ -185,9 +185,14 @@ class Recorder:
         owner: Any = cell.owner
         if cell.changed or owner.requires_grad or not is_mask(cell.array):
             return False
-        cell.symbol.const = cell.array
-        now = (id(cell.array), owner._version)  # not its traced array, which stands in for it yet
-        self.guards.append((lambda: (id(owner.array), owner._version), now))
+        kept = cell.symbol.const = cell.array.copy()
+
+        def state() -> tuple:
+            same = not owner.memory.lent or np.array_equal(owner.array, kept)
+            return id(owner.array), owner._version, same
+
+        now = (id(cell.array), owner._version, True)  # a traced array stands in for it yet
+        self.guards.append((state, now))
         self.meanings.append("a mask")
         return True
 

@@ -72,7 +72,7 @@ class Grouping:
                 value = self.buffers.aliases[value]
             elif (found := self.buffers.source(value)) is not None:
                 value = found
-            elif value.op is item:
+            elif value.op is item and value not in self.buffers.copies:
                 value = value.inputs[0]
             else:
                 return value
@@ -275,10 +275,12 @@ class Grouping:
         if not all(map(enumerates, forms, full_shape(value))):
             return False
         axes, kept = set(loop.axes), set(loop.kept)
+        if size(mine) != math.prod(full_shape(value)):  # a diagonal has one axis for two dims
+            return False
         if is_reduction(value) and value not in self.buffers.copies:
             left = set(axes_of(result_index(value, forms)))
             return mine == axes and (loop.reduced_by is None or left == kept)
-        if mine not in (axes, kept) or size(mine) != math.prod(value.shape):
+        if mine not in (axes, kept):
             return False
         of_rows = any(base in loop.index and not_all(loop, base, axes) for base, _ in found)
         return not (loop.is_whole and mine == axes and of_rows)
@@ -297,7 +299,8 @@ class Grouping:
             return False
         steps = {self.buffers.place(base, at).coefficient(loop.last) for base, at in found}
         place, axes = self.buffers.place(value, forms), axes_of(loop.index[loop.node])
-        even = walks_evenly([place.coefficient(a) for a in axes[:-1]], [a.size for a in axes[:-1]])
+        rows = [place.coefficient(a) for a in axes[:-1]]
+        even = walks_evenly(rows, [a.size for a in axes[:-1]]) and min(rows, default=0) >= 0
         return steps <= {0, 1} and place.coefficient(loop.last) == 1 and even
 
     def leaves_floats(self, loop: Product, mask: Symbol) -> bool:

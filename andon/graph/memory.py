@@ -194,13 +194,13 @@ class Planner:
         """Whether a loop reads of x, at each point, just the element that it then overwrites."""
         if isinstance(kernel, Product):
             return kernel.added_to() is x and value is kernel.members[1] and x in self.given
-        if isinstance(kernel, Call):
+        if isinstance(kernel, Call) or value in self.buffers.pieces:
             return False
         if kernel.reduced_by is not None and not read_with_result(kernel, value, x):
             return False
         bases = [base for base in kernel.reads if self.buffers.memory(base) is x]
         same_size = x.dtype.itemsize == value.dtype.itemsize
-        if not same_size or len(bases) != 1 or value in self.buffers.pieces:
+        if not same_size or len(bases) != 1:
             return False
         known = kernel.reads[bases[0]]
         place = self.buffers.place(value, kernel.index[value])

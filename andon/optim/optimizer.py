@@ -47,6 +47,7 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
         self.loaded = 0  # how often the state was exchanged for another
+        self.cycles_momentum = False  # whether a schedule changes it, as all do the rate
         self._step_pre_hooks: list[Callable] = []
         self._step_post_hooks: list[Callable] = []
         given = list(params)
@@ -129,14 +130,22 @@ class Optimizer:
                     interpreters.recorder.label(tensor, name, p)
 
     def in_force(self, group: Group) -> Group:
-        """The group as a step reads it. In a recorded program its rate may change between calls."""
+        """The group as a step reads it. What schedules move may change between recorded calls."""
         recorder = interpreters.recorder
         if recorder is None:
             return group
-        fixed = [name for name in group if name not in ("lr", "params")]
+        moving = {"lr": recorder.number(lambda: float(group["lr"]), "lr")}
+        recorder.guard(lambda: (self.loaded, self.cycles_momentum), "an optimizer's state")
+        if self.cycles_momentum and "betas" in group:
+            recorder.guard(lambda: group["betas"][1:], "an optimizer's hyperparameters")
+            beta = recorder.number(lambda: float(group["betas"][0]), "beta")
+            moving["betas"] = (beta, *group["betas"][1:])
+        elif self.cycles_momentum and group["momentum"]:
+            recorder.guard(lambda: group["momentum"] > 0, "whether there is momentum")
+            moving["momentum"] = recorder.number(lambda: float(group["momentum"]), "momentum")
+        fixed = [name for name in group if name not in ("params", *moving)]
         recorder.guard(lambda: [group[name] for name in fixed], "an optimizer's hyperparameters")
-        recorder.guard(lambda: self.loaded, "an optimizer's state")
-        return {**group, "lr": recorder.number(lambda: float(group["lr"]), "lr")}
+        return {**group, **moving}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -262,6 +271,11 @@ def rate(group: Group) -> Any:
     """The learning rate of a group, as a number."""
     lr = group["lr"]
     return lr if isinstance(lr, Symbolic) else float(lr)
+
+
+def has_momentum(group: Group) -> bool:
+    """Whether there is momentum. One that a schedule moves stands in a recording if there is."""
+    return isinstance(group["momentum"], Symbolic) or group["momentum"] > 0
 
 
 def descent(group: Group, p: np.ndarray, g: np.ndarray, decay: float) -> np.ndarray:

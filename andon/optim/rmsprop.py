@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent, rate
+from .optimizer import Group, Optimizer, check_range, descent, has_momentum, rate
 
 
 class RMSprop(Optimizer):
@@ -46,7 +46,7 @@ class RMSprop(Optimizer):
         super().__init__(params, defaults, switches)
 
     def slots(self, group: Group) -> tuple[str, ...]:
-        momentum = ("momentum_buffer",) if group["momentum"] > 0 else ()
+        momentum = ("momentum_buffer",) if has_momentum(group) else ()
         mean = ("grad_avg",) if group["centered"] else ()
         return ("square_avg", *momentum, *mean)
 
@@ -71,7 +71,7 @@ class RMSprop(Optimizer):
             np.sqrt(v, out=s)
         s += group["eps"]
         np.divide(d, s, out=s)
-        if group["momentum"] > 0:
+        if has_momentum(group):
             b = more[0]
             b *= group["momentum"]
             b += s

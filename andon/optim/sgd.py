@@ -11,7 +11,7 @@ from ..core.errors import ArgumentError
 from ..core.op import interpreters
 from ..tensor.tensor import Tensor, wrap
 from .blocks import scratch
-from .optimizer import Group, Optimizer, check_range, descent, rate
+from .optimizer import Group, Optimizer, check_range, descent, has_momentum, rate
 
 
 class SGD(Optimizer):
@@ -50,11 +50,11 @@ class SGD(Optimizer):
         super().__init__(params, defaults, switches)
 
     def slots(self, group: Group) -> tuple[str, ...]:
-        return ("momentum_buffer",) if group["momentum"] else ()
+        return ("momentum_buffer",) if has_momentum(group) else ()
 
     def begin(self, p: Tensor, group: Group) -> bool:
         """Whether this is the first momentum, which is not dampened."""
-        if not group["momentum"]:
+        if not has_momentum(group):
             return False
         state = self.state[p]
         if group["dampening"] and interpreters.recorder is not None:

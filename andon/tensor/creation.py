@@ -62,7 +62,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise DTypeError(f"from_numpy: expects an array: {type(array).__name__}")
     as_dtype(array.dtype)  # raises if andon has no such dtype
-    return wrap(array)
+    made = wrap(array)
+    made.memory.lent = True
+    return made
 
 
 def from_dlpack(source: Any) -> Tensor:

@@ -89,11 +89,13 @@ class Interchange:
         """The array that holds the elements: not a copy."""
         if self.requires_grad and not force:
             raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
+        self.memory.lent = True
         return self.elements()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.requires_grad:
             raise GradientError("numpy: this tensor requires a gradient: use detach().numpy()")
+        self.memory.lent = True
         return np.array(self.elements(), dtype, copy=copy)
 
     def __array_wrap__(self, array: np.ndarray, context: Any = None, scalar: bool = False) -> Any:
@@ -105,6 +107,7 @@ class Interchange:
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise GradientError("dlpack: this tensor requires a gradient: use detach()")
+        self.memory.lent = True
         try:
             return self.elements().__dlpack__(**options)
         except BufferError as error:

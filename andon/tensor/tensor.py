@@ -203,7 +203,9 @@ class Tensor(Interchange, Methods):
     @property
     def data(self) -> Tensor:
         """The same memory, cut off from the tape; changes to it go unnoticed by backward."""
-        return wrap(self.array)
+        result = wrap(self.array)
+        self.memory.lent = result.memory.lent = True
+        return result
 
     @data.setter
     def data(self, other: Tensor) -> None:

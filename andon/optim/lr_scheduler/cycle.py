@@ -94,7 +94,7 @@ class CyclicLR(LRScheduler):
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
                 group["lr"] = group["initial_lr"] = lr
         if cycle_momentum:
-            check_momentum("CyclicLR", optimizer)
+            take_momentum("CyclicLR", optimizer)
             self.base_momentums = one_each(base_momentum, optimizer, "base_momentum")
             self.max_momentums = one_each(max_momentum, optimizer, "max_momentum")
         super().__init__(optimizer, last_epoch)
@@ -167,7 +167,7 @@ class OneCycleLR(LRScheduler):
         self.phases = phases(pct_start * total_steps, total_steps, three_phase)
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            check_momentum("OneCycleLR", optimizer)
+            take_momentum("OneCycleLR", optimizer)
         if last_epoch == -1:
             limits = [
                 one_each(given, optimizer, "max_lr, base_momentum or max_momentum")
@@ -215,11 +215,13 @@ def phases(rise: float, total: int, three: bool) -> list[tuple]:
     return [up, (total - 1, ("max_lr", "min_lr"), ("base_momentum", "max_momentum"))]
 
 
-def check_momentum(name: str, optimizer: Optimizer) -> None:
+def take_momentum(name: str, optimizer: Optimizer) -> None:
+    """Say that the momentum of an optimizer moves; it must have one."""
     if not {"momentum", "betas"} & set(optimizer.defaults):
         raise ArgumentError(
             f"{name}: {type(optimizer).__name__} has no momentum: pass cycle_momentum=False"
         )
+    optimizer.cycles_momentum = True
 
 
 def set_momentum(group: Group, momentum: float) -> None:
