@@ -55,6 +55,7 @@ ROWS = {
     "a product": (lambda a, b: a @ b, [(4, 8), (8, 6)]),
     "products": (lambda a, b: a @ b, [(3, 4, 8), (3, 8, 6)]),
     "linear": (lambda x, w, b: F.gelu(F.linear(x, w, b)), [(4, 8), (6, 8), (6,)]),
+    "linear of one row": (lambda x, w, b: F.linear(x, w, b), [(1, 8), (6, 8), (6,)]),
     "a matrix and a vector": (lambda a, b: a @ b, [(4, 8), (8,)]),
     "convolution": (
         lambda x, w, b: F.conv2d(x, w, b, stride=(2, 1), padding=1, groups=2),

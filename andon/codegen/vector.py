@@ -97,7 +97,7 @@ def vector_cast(value: Symbol, x: str, V: str) -> str | None:
         return f"{V}_where({x}, {V}_set(1), {V}_set(0))"
     if new == "bool":
         return f"({MASK[V]})({x} != 0)"
-    return None if new in ("float16", "bfloat16") else x
+    return f"{V}_round_{new}({x})" if new in ("float16", "bfloat16") else x
 
 
 def by_lane(value: Symbol, operands: list[str], V: str, name: str) -> list[str]:

@@ -38,6 +38,7 @@ KERNELS = {  # of float32 alone
     "matmul", "max_pool", "put", "put_add", "rms_norm", "rms_norm_backward", "scatter",
     "scatter_add", "spread_windows", "sum_pool", "unpool",
 }  # fmt: skip
+FEW_ROWS = 2  # of a product: the weight's widened copy would take longer than the product
 MADE_OF: dict[str, Callable] = {}
 
 
@@ -62,6 +63,8 @@ def in_kernel_dtype(value: Symbol) -> Any:
     floats = {as_dtype(x.dtype) for x in value.operands if as_dtype(x.dtype).is_floating_point}
     narrow = any(dtype.itemsize < 4 for dtype in floats)
     rule = made_otherwise(value, float64 in floats)
+    if narrow and name == "linear" and math.prod(value.shape[:-1]) <= FEW_ROWS:
+        return dot_products(*value.inputs)
     if narrow:
         return in_float32(value, rule or op.apply)
     return rule(*value.inputs, **value.attrs) if rule else None
@@ -82,6 +85,17 @@ def in_float32(value: Symbol, make: Callable) -> Any:
     if not isinstance(value.dtype, tuple):
         return rounded(found, value.dtype)
     return tuple(map(rounded, found, value.dtype))
+
+
+def dot_products(x: Any, weight: Any, bias: Any) -> Any:
+    """`linear` as one loop, which widens the weight in registers; of few rows that is all."""
+    full = (*x.shape[:-1], *weight.shape)
+    rows = reshape.apply(widened(x), shape=(*x.shape[:-1], 1, x.shape[-1]))
+    products = rows * widened(expand.apply(weight, shape=full))
+    y = reduce.sum.apply(products, dim=(x.ndim,), keepdim=False)
+    if bias is not None:
+        y = y + widened(expand.apply(bias, shape=full[:-1]))
+    return rounded(y, x.dtype)
 
 
 def widened(x: Any) -> Any:

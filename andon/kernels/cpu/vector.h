@@ -248,13 +248,17 @@ INLINE vf vf_load_bfloat16_part(const uint16_t *p, long n)
     return (vf)(__builtin_convertvector(vh_load_part(p, n), vu) << 16);
 }
 
-/* Rounds to nearest, ties to even. A NaN stays one: its quiet bit is set, as rounding could carry
- * it to infinity. */
-INLINE void vf_store_bfloat16_part(uint16_t *p, vf x, long n)
+/* The nearest number that bfloat16 holds, of two the even one. A NaN stays one: its quiet bit is
+ * set, as rounding could carry it to infinity. */
+INLINE vf vf_round_bfloat16(vf x)
 {
     vu bits = (vu)x, rounded = bits + 0x7fff + (bits >> 16 & 1), nan = bits | 0x400000;
-    vu chosen = (vu)vf_where((vi)(x == x), (vf)rounded, (vf)nan);
-    vh_store_part(p, __builtin_convertvector(chosen >> 16, vh), n);
+    return (vf)((vu)vf_where((vi)(x == x), (vf)rounded, (vf)nan) & 0xffff0000u);
+}
+
+INLINE void vf_store_bfloat16_part(uint16_t *p, vf x, long n)
+{
+    vh_store_part(p, __builtin_convertvector((vu)vf_round_bfloat16(x) >> 16, vh), n);
 }
 
 INLINE vf vf_load_bfloat16(const uint16_t *p) { return vf_load_bfloat16_part(p, LANES); }
@@ -262,6 +266,11 @@ INLINE void vf_store_bfloat16(uint16_t *p, vf x) { vf_store_bfloat16_part(p, x, 
 
 #ifdef __FLT16_MANT_DIG__ /* the compiler has _Float16 */
 typedef _Float16 vf16 VECTOR(VECTOR_BYTES / 2);
+
+INLINE vf vf_round_float16(vf x)
+{
+    return __builtin_convertvector(__builtin_convertvector(x, vf16), vf);
+}
 
 INLINE vf vf_load_float16_part(const uint16_t *p, long n)
 {
