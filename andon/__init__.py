@@ -14,6 +14,7 @@ import importlib
 import math
 import warnings
 
+from .engine import op_kernels  # isort: skip (before the ops are defined, so that they take them)
 from . import autograd, ops
 from .autograd import (
     enable_grad,

@@ -1,0 +1,84 @@
+"""Kernels of eager ops: what the compiler makes of one op, for large arrays of what trains.
+
+Where NumPy needs many passes over memory, or one thread, these ops are graphs of themselves: one
+for each kind of operands, compiled when it is first met and found on disk from then on. That takes
+a moment, so it is done only where the same shapes are sure to come again: in backward passes, and
+in what they will be for. The choice depends on nothing but the calls so far, never on time, so a
+run that is repeated or resumed computes the same bits.
+
+`core/op.py` takes these offers while it defines the ops.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.mode import mode
+from ..core.op import Op, offers
+
+FORWARD = {
+    "layer_norm", "rms_norm", "batch_norm", "softmax", "log_softmax", "cross_entropy", "attention",
+    "gelu_tanh", "gelu_erf", "silu", "conv", "max_pool",
+}  # fmt: skip
+BACKWARD = {
+    "layer_norm_backward", "rms_norm_backward", "batch_norm_backward", "softmax_backward",
+    "log_softmax_backward", "cross_entropy_backward", "attention_backward", "gelu_tanh_backward",
+    "gelu_erf_backward", "silu_backward", "conv_input_grad", "conv_weight_grad", "unpool",
+    "embedding_backward",
+}  # fmt: skip
+LARGE = 1 << 16  # elements of the largest operand
+MOST = 16  # kinds of operands of one op; a program with more has shapes that do not come again
+DTYPES = {np.dtype(t) for t in (np.float32, np.int64, np.bool_)}
+
+
+class OpKernel:
+    """The kernel of one op: compiled for what is large and trains, the reference for all else."""
+
+    def __init__(self, op: Op):
+        self.op, self.reference = op, op.reference
+        self.is_backward = op.name in BACKWARD
+        self.known: dict[tuple, Callable | None] = {}
+        self.lock = threading.Lock()
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Any:
+        if not ((self.is_backward or mode.grad) and are_large(inputs)):
+            return self.reference(*inputs, **attrs)
+        orders = tuple(order_in_memory(x) for x in inputs)
+        key = (*map(kind_of, inputs), orders, *attrs.items())
+        run = self.known[key] if key in self.known else self.built(key, inputs, orders, attrs)
+        if run is None:
+            return self.reference(*inputs, **attrs)
+        found = run([x.transpose(o) for x, o in zip(inputs, orders, strict=True) if o is not None])
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def built(self, key: tuple, inputs: tuple, orders: tuple, attrs: dict) -> Callable | None:
+        """The compiled op for operands of this kind; None where the reference has to do."""
+        with self.lock:
+            if key not in self.known and len(self.known) < MOST:
+                from .op_graph import compiled  # here, so that `import andon` stays quick
+
+                self.known[key] = compiled(self.op, inputs, orders, attrs)
+            return self.known.get(key)
+
+
+def are_large(inputs: tuple) -> bool:
+    arrays = [x for x in inputs if isinstance(x, np.ndarray)]
+    return any(x.size >= LARGE for x in arrays) and all(x.dtype in DTYPES for x in arrays)
+
+
+def order_in_memory(x: Any) -> tuple[int, ...] | None:
+    """The dims of an array from the longest step to the shortest: so permuted, it lies by rows."""
+    if not isinstance(x, np.ndarray):
+        return None
+    return tuple(sorted(range(x.ndim), key=lambda d: -x.strides[d]))
+
+
+def kind_of(x: Any) -> tuple:
+    return (x.shape, x.dtype) if isinstance(x, np.ndarray) else (type(x), x)
+
+
+offers.update(dict.fromkeys([*FORWARD, *BACKWARD], OpKernel))
