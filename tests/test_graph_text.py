@@ -168,6 +168,8 @@ def test_names_come_from_the_code_and_are_unique():
         ("%y = relu(relu(%x))", "not nested"),
         ("%y = %x", "a call of an op expected"),
         ("%y = sum(%x, dim=0)", "in the line"),
+        ("%y = softmax(%x, dim=-1)", "counted from the front: dim=-1"),
+        ("%y = sum(%x, dim=(-1,), keepdim=False)", "counted from the front"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_shown(line, message):

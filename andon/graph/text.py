@@ -223,6 +223,7 @@ class Reader:
         inputs = tuple(map(self.evaluate, tree.args))
         if called.id == "constant":
             return self.constant(inputs, attrs, spec_from(*targets[0][1:]))
+        check_dims(attrs)
         return emit(op_named(called.id), inputs, attrs, where=("", 0))
 
     def constant(self, inputs: tuple, attrs: dict, spec: Spec) -> Symbol:
@@ -267,6 +268,16 @@ class Reader:
 def is_step(node: Any) -> bool:
     inner = node.value if isinstance(node, ast.Subscript) else node
     return isinstance(inner, ast.Call) and getattr(inner.func, "id", "") != "value_"
+
+
+def check_dims(attrs: dict) -> None:
+    """Graphs know dims as recordings do, from the front: rules and kernels rely on it."""
+    for name in ("dim", "dims"):
+        found = attrs.get(name, ())
+        if any(
+            isinstance(d, int) and d < 0 for d in (found if isinstance(found, tuple) else [found])
+        ):
+            raise GraphError(f"parse: dims are counted from the front: {name}={found}")
 
 
 def op_named(name: str) -> Op:
