@@ -332,3 +332,51 @@ def test_a_view_sees_the_elements_of_a_reshape_that_no_index_looks_through(name)
     x = np.arange(12, dtype=np.float32).reshape(4, 3)
     for found, expected in zip(Executable(graph)([x]), graph.run(x), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+GRAPHS = {  # each gave something else once
+    "a part under another shape": """
+      %c: float32[24, 1, 5] = clamp_max(%x, 0.5)
+      %s: float32[24, 1, 3], %t: float32[24, 1, 2] = split(%c, sizes=(3, 2), dim=2)
+      %y: float32[2, 8, 3] = reshape(%t, shape=(2, 8, 3))""",
+    "a diagonal beside the maximum of all": """
+      %m: float32[24, 5] = reshape(%x, shape=(24, 5))
+      %h: float32[5, 5] = view(%m, index=((0, 5, None),))
+      %d: float32[5] = diagonal(%h, offset=0, dim1=0, dim2=1)
+      %c: float32[5] = clamp_min(%d, -3)
+      %a: float32[] = amax(%h, dim=(0, 1), keepdim=False)
+      %y: float32[5] = add(%c, %a)""",
+    "rows of a product in reverse": """
+      %m: float32[24, 5] = reshape(%x, shape=(24, 5))
+      %t: float32[5, 24] = permute(%m, dims=(1, 0))
+      %p: float32[24, 24] = matmul(%m, %t)
+      %q: float32[24, 24] = sqrt(%p)
+      %y: float32[24, 24] = flip(%q, dims=(0,))""",
+    "rows of a product in a part of others": """
+      %s: float32[24, 1, 3], %t: float32[24, 1, 2] = split(%x, sizes=(3, 2), dim=2)
+      %w: float32[2, 3] = view(%x, index=((0, 2, None), 0, (0, 3, None)))
+      %y: float32[24, 1, 3] = matmul(%t, %w)""",
+    "a number in the place of a part": """
+      %r: float32[24, 1, 5] = roll(%x, shifts=(2,), dims=(0,))
+      %s: float32[] = sum(%r, dim=(0, 1, 2), keepdim=False)
+      %c: float32[] = clamp_max(%s, 8)
+      %u: float32[1] = reshape(%c, shape=(1,))
+      %p: float32[3] = cat(%u, %u, %u, dim=0)
+      %y: float32[] = view(%p, index=(-1,))""",
+    "what a loop makes, under another shape": """
+      %e: float32[24, 1, 5] = exp(%x)
+      %s: float32[24, 1] = sum(%e, dim=(2,), keepdim=False)
+      %l: float32[24, 1] = log(%s)
+      %r: float32[2, 12] = reshape(%l, shape=(2, 12))
+      %p: float32[12, 2] = permute(%r, dims=(1, 0))
+      %y: float32[12, 2] = mul(%p, 2)""",
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_gives_what_its_references_give(name):
+    graph = andon.parse(f"graph(%x: float32[24, 1, 5]):{GRAPHS[name]}\n  return %y")
+    x = np.random.default_rng(0).random((24, 1, 5), np.float32)
+    for _ in range(2):
+        (found,), (expected,) = Executable(graph)([x]), graph.run(x)
+        np.testing.assert_allclose(found, expected, 1e-5, 1e-5)

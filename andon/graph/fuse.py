@@ -262,8 +262,16 @@ class Grouping:
             at = self.buffers.origin(x, index) if index is not None else None
             if at is None or (at[0] in loop.index and loop.index[at[0]] != at[1]):
                 return None
+            if at[0] not in loop.index and self.is_made_in(loop, at[0]):
+                return None
             found.append(at)
         return found if self.keeps_rows(value, forms, found, loop) else None
+
+    def is_made_in(self, loop: Loop, value: Symbol) -> bool:
+        """Whether a loop computes elements of `value`: then it cannot read them, at any index."""
+        base = self.base(value)
+        pieces = self.buffers.pieces.get(base, ())
+        return base in loop.index or any(self.is_made_in(loop, piece) for piece in pieces)
 
     def keeps_rows(self, value: Symbol, forms: Forms, found: list, loop: Loop) -> bool:
         """Whether `value` is along all axes, or along those that the loop's reductions leave."""
