@@ -62,10 +62,12 @@ static const attention_shape SHAPE = {.H = H, .T = T, .S = T, .D = D, .E = D, .s
                                       .g = HEADS, .dq = HEADS, .dk = HEADS, .dv = HEADS};
 #define SCRATCH (a[5] + part * attention_backward_scratch(SHAPE))
 long scratch(void) { return PARTS * attention_backward_scratch(SHAPE); }
-KERNEL(attention, B * H, attention_forward(SHAPE, m0, m1, a[0], a[1], a[2], 0, a[3], a[4], SCRATCH))
+static const random_stream NOTHING_DRAWN = {0};
+KERNEL(attention, B * H, attention_forward(SHAPE, m0, m1, a[0], a[1], a[2], 0, NOTHING_DRAWN, a[3],
+                                           a[4], SCRATCH))
 KERNEL(d_attention, B * H,
-       attention_backward(SHAPE, m0, m1, a[0], a[1], a[2], 0, a[3], a[4], a[6], a[7], a[8], a[9],
-                          SCRATCH))
+       attention_backward(SHAPE, m0, m1, a[0], a[1], a[2], 0, NOTHING_DRAWN, a[3], a[4], a[6], a[7],
+                          a[8], a[9], SCRATCH))
 """
 HEADS = {  # batch, heads, time, head size
     "gpt2 8 × 12 × 1024 × 64": (8, 12, 1024, 64),
