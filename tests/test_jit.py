@@ -447,3 +447,42 @@ def test_threads_may_call_one_function():
     for t in threads:
         t.join()
     assert wrong == []
+
+
+SCALE = 2.0
+
+
+def test_a_captured_variable_that_is_bound_anew_is_noticed():
+    mask, factor = andon.tensor([1.0, 0.0]), 3
+
+    @andon.jit
+    def f(x):
+        return x * mask * factor * SCALE
+
+    x = andon.ones(2)
+    assert f(x).tolist() == [6, 0]
+    mask = andon.tensor([0.0, 1.0])
+    assert f(x).tolist() == [0, 6]
+    factor = 5
+    assert f(x).tolist() == [0, 10]
+    assert sum(map(len, f.programs.values())) == 3
+
+
+def test_a_global_that_is_bound_anew_is_noticed(monkeypatch):
+    f = andon.jit(lambda x: x * SCALE)
+    assert f(andon.ones(1)).item() == 2
+    monkeypatch.setitem(globals(), "SCALE", 4.0)
+    assert f(andon.ones(1)).item() == 4
+
+
+def test_a_variable_that_the_function_itself_binds_is_an_error():
+    count = 0
+
+    @andon.jit
+    def f(x):
+        nonlocal count
+        count += 1
+        return x + 1
+
+    with pytest.raises(GraphError, match="f assigns to 'count' of an enclosing scope"):
+        f(andon.ones(2))

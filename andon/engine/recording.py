@@ -22,6 +22,7 @@ from ..graph.ir import Graph, Symbol, between, placeholder
 from ..graph.trace import Traced
 from ..tensor import Tensor
 from ..tensor.tensor import leaf, wrap
+from .captured import captured, check_bindings
 from .names import argument_names, names_of
 from .pytree import Structure, flatten, unflatten
 from .recorder import Cell, Recorder
@@ -51,6 +52,7 @@ class Recording:
         self.name = getattr(function, "__name__", type(function).__name__)
         self.outputs: list[Symbol] = []
         self.stand_ins: dict[int, int] = {}  # the id of a tensor given: which argument it is
+        self.captured = captured(function)
         try:
             with self.recorder.recording():
                 owner = getattr(function, "__self__", None)
@@ -59,12 +61,15 @@ class Recording:
                 self.arguments, given = self.give(leaves, argument_names(function, structure))
                 args, kwargs = unflatten(structure, given)
                 returned = function(*args, **kwargs)
+                check_bindings(self.captured, self.name)
                 self.take(returned, given)
                 self.differentiate()
             self.graph = self.build()
             self.check_nothing_kept()
         finally:
             self.recorder.restore()
+        for each in self.captured:
+            self.recorder.guard(each.read, f"what {each.name!r} is bound to")
 
     def give(self, leaves: list, names: Iterable[str]) -> tuple[list[Cell | None], list]:
         """Cells for the arguments, and the arguments as the function sees them."""
