@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..tensor import Tensor
+from .captured import captured
 from .pytree import Structure
 
 
@@ -59,17 +60,7 @@ def reached(function: Any) -> Iterator[tuple[str | None, Any]]:
     function = inspect.unwrap(function)
     if (owner := getattr(function, "__self__", None)) is not None:
         yield None, owner
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # a name that is bound later
-            continue
-    for name in code.co_names:
-        if name in function.__globals__:
-            yield name, function.__globals__[name]
+    yield from ((each.name, each.value) for each in captured(function))
 
 
 def tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:
