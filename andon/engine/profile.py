@@ -15,10 +15,14 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from ..codegen.timed import Line
 from ..core.files import replacing
@@ -31,11 +35,8 @@ from .roofline import Roofline, roofline
 from .timing import Run
 
 RUNS = 3  # that are timed, the call itself being the last
-HEAD = (
-    "kernel", "calls", "time", "share", "FLOP", "bytes", "GFLOP/s", "GB/s", "of roof", "line",
-    "values",
-)  # fmt: skip
-LEFT = {"kernel", "line", "values"}  # columns of words
+NUMBERS = ("calls", "time", "share", "FLOP", "bytes", "GFLOP/s", "GB/s", "of roof")
+WORDS = {"kernel": 32, "line": 28, "values": 32}  # and the widest that these columns become
 
 
 def measured(executable: Executable, inputs: Sequence) -> tuple[list[np.ndarray], Profile]:
@@ -105,18 +106,27 @@ class Profile:
         return self.roofline.seconds(row.cost) / row.seconds if row.seconds else 0.0
 
     def __str__(self) -> str:
+        return rendered(self.table())
+
+    def table(self) -> Table:
+        """A line for each row, with the speeds that it reaches."""
         peak = f"{self.roofline.flops / 1e9:.0f} GFLOP/s, {self.roofline.bytes / 1e9:.1f} GB/s"
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
         title = f"{self.name}: {human(self.seconds, 's')}, {threads}; the roof, as measured: {peak}"
-        lines = [self.line(row) for row in self.rows]
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="")
+        for name in ("kernel", *NUMBERS, "line", "values"):
+            side = "left" if name in WORDS else "right"
+            table.add_column(name, justify=side, max_width=WORDS.get(name), no_wrap=True)
+        for row in self.rows:
+            table.add_row(*map(Text, self.line(row)))
         rest = max(self.seconds - sum(row.seconds for row in self.rows), 0.0)
-        lines.append(["between kernels", "", human(rest, "s"), f"{rest / self.seconds:.0%}"])
-        return "\n".join([title, *aligned([list(HEAD), *lines])])
+        table.add_row("between kernels", "", human(rest, "s"), f"{rest / self.seconds:.0%}")
+        return table
 
     def line(self, row: Row) -> list[str]:
         cost, seconds = row.cost, max(row.seconds, 1e-9)
         return [
-            shortened(row.name, 32),
+            row.name,
             str(row.calls),
             human(row.seconds, "s"),
             f"{row.seconds / self.seconds:.0%}",
@@ -125,8 +135,8 @@ class Profile:
             f"{cost.flops / seconds / 1e9:.1f}",
             f"{cost.bytes / seconds / 1e9:.1f}",
             f"{self.share_of_roof(row):.0%}",
-            shortened(where(row.lines), 28),
-            shortened(" ".join(row.values), 32),
+            where(row.lines),
+            " ".join(row.values),
         ]
 
     def save_trace(self, path: str | Path) -> Path:
@@ -189,18 +199,8 @@ def human(x: float, unit: str = "") -> str:
     return f"0 {unit}".rstrip()
 
 
-def shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def aligned(table: list[list[str]]) -> list[str]:
-    """Rows of text, words to the left, numbers to the right."""
-    rows = [row + [""] * (len(HEAD) - len(row)) for row in table]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if name in LEFT else cell.rjust(width)
-            for cell, width, name in zip(row, widths, HEAD, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+def rendered(table: Table) -> str:
+    """The table as plain text, however wide."""
+    text = StringIO()
+    Console(file=text, width=1000, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
