@@ -17,7 +17,7 @@ from .affine import Axis, Forms, axes_of, enumerates, fresh, reshaped
 from .buffers import Buffers, walks_evenly
 from .ir import Symbol
 from .kernel import Call, Kernel, Loop, Product, fits_in_loop, is_reduction, size
-from .views import index_in_source, index_in_view, index_through, of_expand, source
+from .views import index_in_source, index_in_view, index_through, of_expand, source, tokens
 
 MOST = 48  # members of a loop: more would not stay in registers
 
@@ -55,9 +55,10 @@ class Grouping:
         return self.in_order()
 
     def producers(self, values: Iterable[Symbol]) -> int:
-        """The kernels that compute these, as a bit set."""
+        """The kernels that must have run before these are read, as a bit set."""
         found = 0
         for value in values:
+            found |= self.producers(tokens(value))
             base = self.base(value)
             if base in self.buffers.pieces:
                 found |= self.producers(self.buffers.pieces[base])
@@ -83,6 +84,10 @@ class Grouping:
             return [source(value)]  # type: ignore[list-item]
         return [] if value.op is zeros else value.operands
 
+    def awaited(self, value: Symbol) -> int:
+        """The kernels that must have run before `value` is computed, as a bit set."""
+        return self.producers([*self.reads_of(value), *tokens(value)])
+
     def add_call(self, value: Symbol) -> None:
         for x in value.operands:
             if self.buffers.strided(x) is None:
@@ -107,7 +112,7 @@ class Grouping:
     def start(self, kernel: Kernel, value: Symbol) -> None:
         self.of[value] = len(self.kernels)
         self.kernels.append(kernel)
-        self.needs.append(self.all_needs(self.producers(self.reads_of(value))))
+        self.needs.append(self.all_needs(self.awaited(value)))
 
     def all_needs(self, direct: int) -> int:
         found = direct
@@ -143,12 +148,12 @@ class Grouping:
         """Whether nothing that `value` waits for waits for kernel k itself."""
         if len(self.kernels[k].members) >= MOST:
             return False
-        others = self.producers(self.reads_of(value)) & ~(1 << k)
+        others = self.awaited(value) & ~(1 << k)
         return not any(self.needs[h] >> k & 1 for h in bits(others))
 
     def joined(self, value: Symbol, k: int) -> None:
         self.of[value] = k
-        more = self.all_needs(self.producers(self.reads_of(value)) & ~(1 << k))
+        more = self.all_needs(self.awaited(value) & ~(1 << k))
         self.needs[k] |= more
         for h, needs in enumerate(self.needs):
             if needs >> k & 1:
