@@ -17,6 +17,7 @@ from .affine import Axis, Forms, axes_of, enumerates, fresh, reshaped
 from .buffers import Buffers, walks_evenly
 from .ir import Symbol
 from .kernel import Call, Kernel, Loop, Product, fits_in_loop, is_reduction, size
+from .memory import reads
 from .views import index_in_source, index_in_view, index_through, of_expand, source, tokens
 
 MOST = 48  # members of a loop: more would not stay in registers
@@ -167,16 +168,37 @@ class Grouping:
                 readers.append(k)
 
     def in_order(self) -> list[Kernel]:
-        """The kernels, each after those that it needs; as early as the values were made."""
+        """The kernels, each after those that it needs; as early as their first value was made.
+
+        So a gradient that an optimizer's step has taken in is computed where it was recorded, and
+        what it is made of need not be kept. But what is written over waits for those who read it,
+        unless that goes round in a circle.
+        """
         left = {k for k, kernel in enumerate(self.kernels) if kernel.members}
         done, found = sum(1 << k for k in range(len(self.kernels)) if k not in left), []
-        last = [max((m.order for m in kernel.members), default=0) for kernel in self.kernels]
+        first = [min((m.order for m in kernel.members), default=0) for kernel in self.kernels]
+        readers = self.readers_of_state()
         while left:
             ready = [k for k in left if not self.needs[k] & ~done]
-            k = min(ready, key=last.__getitem__)
+            harmless = [k for k in ready if not readers.get(k, 0) & ~done]
+            k = min(harmless or ready, key=first.__getitem__)
             left.remove(k)
             done |= 1 << k
             found.append(self.kernels[k])
+        return found
+
+    def readers_of_state(self) -> dict[int, int]:
+        """For kernels that compute new state: who else reads the old, as a bit set."""
+        readers: dict[Symbol, int] = {}
+        for k, kernel in enumerate(self.kernels):
+            for x in reads(kernel, self.buffers):
+                readers[x] = readers.get(x, 0) | 1 << k
+        found: dict[int, int] = {}
+        for output, target in self.buffers.updates.items():
+            k = self.of.get(self.base(self.graph.outputs[output]), -1)
+            if k >= 0:
+                others = readers.get(self.graph.inputs[target], 0) & ~(1 << k)
+                found[k] = found.get(k, 0) | others
         return found
 
     # ---- merging loops
