@@ -49,6 +49,32 @@ def test_an_update_waits_for_those_that_read_the_state():
     assert y.tolist() == [[3, 3], [12, 12]] and total == 12
 
 
+def test_new_state_that_can_be_computed_early_waits_too():
+    def step(w, x):
+        gradient = x * w * x  # one loop with the new state
+        y = x @ w
+        return w - gradient, y
+
+    w, x = ones(4, 4), ones(4, 4) * 2
+    graph = graph_of(step, w, x)
+    assert not translate(lower(graph), {0: 0}).plan.copies
+    new, y = Executable(graph, updates={0: 0})([w, x])
+    assert new is w and (w == -3).all() and (y == 8).all()
+
+
+def test_what_new_state_is_made_of_is_not_kept_until_the_end():
+    def step(x, *weights):
+        gradients = []
+        for w in weights:
+            x = (x @ w).tanh()
+            gradients.append(x.t() @ x)
+        return [w - g for w, g in zip(weights, gradients, strict=True)]
+
+    graph = graph_of(step, ones(64, 8), *[ones(8, 8)] * 8)
+    plan = translate(lower(graph), {i: i + 1 for i in range(8)}).plan
+    assert plan.size < 3 * ones(64, 8).nbytes + 8 * ones(8, 8).nbytes
+
+
 def test_two_states_may_change_places():
     a, b = ones(3), ones(3) * 5
     x, y = graph_of(lambda a, b: a + b, a, b).inputs

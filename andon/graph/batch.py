@@ -325,9 +325,9 @@ def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
     if B < 4:
         return None
     proof = Proof(graph, batched, B)
-    early = not_awaiting(graph, proof.states)
-    if early is not graph:
-        graph, proof = early, Proof(early, batched, B)
+    changed = not_awaiting(graph, proof.states)
+    if changed is not graph:
+        graph, proof = changed, Proof(changed, batched, B)
     work = {v: multiplications(v) for v in graph.values}
     in_chunks = sum(n for v, n in work.items() if proof.states[v] not in (EARLY, LATE))
     if in_chunks < ENOUGH * sum(work.values()) or not in_chunks:
@@ -337,11 +337,11 @@ def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
 
 
 def not_awaiting(graph: Graph, states: dict[Symbol, Any]) -> Graph:
-    """Values that depend on no sample are not computed after something that does."""
+    """What depends on no sample is computed before all of them, and not `after` anything."""
 
     def make(value: Symbol, moved: Symbol, new: dict[Symbol, Any]) -> Symbol:
-        awaits = value.op is after and states[value] == EARLY != states[value.inputs[1]]
-        return new[value.inputs[0]] if awaits else moved
+        early = value.op is after and states[value] == EARLY
+        return new[value.inputs[0]] if early else moved
 
     return remade(graph, make)
 
