@@ -132,6 +132,20 @@ def test_an_index_out_of_range_raises_and_leaves_the_state_alone():
         Executable(graph_of(lambda a, b: a // b, index, index))([index, index * 0])
 
 
+def test_an_index_out_of_range_leaves_state_alone_that_could_be_computed_before():
+    def step(w, v, x, table, index):
+        new = w - x * 2, v - x @ x * 2  # over w, and in the arena, to be copied over v
+        return *new, table[index]
+
+    given = [ones(4, 4), ones(4, 4), ones(4, 4), ones(9)]
+    run = Executable(graph_of(step, *given, np.array([1, 2])), updates={0: 0, 1: 1})
+    run([*given, np.array([1, 2])])
+    assert (given[0] == -1).all() and (given[1] == -7).all()
+    with pytest.raises(IndexError):
+        run([*given, np.array([1, 9])])
+    assert (given[0] == -1).all() and (given[1] == -7).all()
+
+
 def values_that_live_together(unit):
     """Pairs of values in the arena whose lives overlap, but for one that takes another's place."""
     plan = unit.plan
@@ -308,6 +322,26 @@ def test_what_is_computed_of_samples_comes_back_whole():
     andon.manual_seed(0)
     step, _, x, y = training_step()
     np.testing.assert_allclose(scores, step(x, y)[1].detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_an_error_after_the_samples_leaves_the_state_of_a_step_alone():
+    layer, table = andon.nn.Linear(64, 64), andon.arange(10)
+    optimizer = andon.optim.SGD(layer.parameters(), lr=0.1)
+
+    @andon.jit
+    def step(x, index):
+        optimizer.zero_grad()
+        layer(x).square().mean().backward()
+        optimizer.step()
+        return table[index]
+
+    x = andon.ones(512, 64)
+    step(x, andon.tensor([3]))
+    before = layer.weight.detach().numpy().copy()
+    assert "run_step" in step.c_source(x, andon.tensor([3]))
+    with pytest.raises(IndexError):
+        step(x, andon.tensor([10]))
+    assert (layer.weight.detach().numpy() == before).all()
 
 
 def test_a_step_that_mixes_its_samples_is_not_split():
