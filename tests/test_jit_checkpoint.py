@@ -205,6 +205,22 @@ def test_a_checkpoint_has_higher_derivatives_in_a_recording():
     np.testing.assert_allclose(second(checkpoint), second(lambda f, x: f(x)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("transform", [andon.jit, lambda f: f])
+def test_the_second_run_is_in_the_precision_of_the_first(transform):
+    x, w = andon.randn(8, 16), andon.randn(16, 16)
+
+    def gradient(run):
+        def f(x, w):
+            with andon.amp.autocast("cpu"):
+                y = run(lambda x: (x @ w).tanh(), x)
+            return andon.autograd.grad(y.float().square().sum(), w)[0]
+
+        return transform(f)(x, w.detach().requires_grad_()).numpy()
+
+    wanted = gradient(lambda f, x: f(x))
+    np.testing.assert_allclose(gradient(checkpoint), wanted, rtol=1e-2, atol=1e-3)
+
+
 def test_outputs_of_several_are_computed_again():
     @andon.jit
     def f(x, w):

@@ -31,6 +31,8 @@ class Recompute:
     def __init__(self, function: Callable, args: tuple, kwargs: dict, random_state: Any):
         self.function, self.args, self.kwargs = function, args, kwargs
         self.random_state = random_state
+        plain = interpreters.run is interpreters.tensors
+        self.interpreter = None if plain else interpreters.run  # in a block of mixed precision
         self.nodes: list[ref[Node]] = []  # weak: the nodes hold us
         self.path: list[tuple] = []
 
@@ -79,7 +81,7 @@ class Recompute:
         if random_state is not None:
             Tape.set_random_state(random_state)
         try:
-            with enable_grad(), using(interpreters.tensors):
+            with enable_grad(), using(self.interpreter or interpreters.tensors):
                 result = self.function(*args, **kwargs)
         finally:
             Tape.set_random_state(now)
