@@ -49,6 +49,32 @@ def test_an_update_waits_for_those_that_read_the_state():
     assert y.tolist() == [[3, 3], [12, 12]] and total == 12
 
 
+def test_new_state_that_can_be_computed_early_waits_too():
+    def step(w, x):
+        gradient = x * w * x  # one loop with the new state
+        y = x @ w
+        return w - gradient, y
+
+    w, x = ones(4, 4), ones(4, 4) * 2
+    graph = graph_of(step, w, x)
+    assert not translate(lower(graph), {0: 0}).plan.copies
+    new, y = Executable(graph, updates={0: 0})([w, x])
+    assert new is w and (w == -3).all() and (y == 8).all()
+
+
+def test_what_new_state_is_made_of_is_not_kept_until_the_end():
+    def step(x, *weights):
+        gradients = []
+        for w in weights:
+            x = (x @ w).tanh()
+            gradients.append(x.t() @ x)
+        return [w - g for w, g in zip(weights, gradients, strict=True)]
+
+    graph = graph_of(step, ones(64, 8), *[ones(8, 8)] * 8)
+    plan = translate(lower(graph), {i: i + 1 for i in range(8)}).plan
+    assert plan.size < 3 * ones(64, 8).nbytes + 8 * ones(8, 8).nbytes
+
+
 def test_two_states_may_change_places():
     a, b = ones(3), ones(3) * 5
     x, y = graph_of(lambda a, b: a + b, a, b).inputs
@@ -104,6 +130,20 @@ def test_an_index_out_of_range_raises_and_leaves_the_state_alone():
     assert (w == before).all()
     with pytest.raises(ZeroDivisionError):
         Executable(graph_of(lambda a, b: a // b, index, index))([index, index * 0])
+
+
+def test_an_index_out_of_range_leaves_state_alone_that_could_be_computed_before():
+    def step(w, v, x, table, index):
+        new = w - x * 2, v - x @ x * 2  # over w, and in the arena, to be copied over v
+        return *new, table[index]
+
+    given = [ones(4, 4), ones(4, 4), ones(4, 4), ones(9)]
+    run = Executable(graph_of(step, *given, np.array([1, 2])), updates={0: 0, 1: 1})
+    run([*given, np.array([1, 2])])
+    assert (given[0] == -1).all() and (given[1] == -7).all()
+    with pytest.raises(IndexError):
+        run([*given, np.array([1, 9])])
+    assert (given[0] == -1).all() and (given[1] == -7).all()
 
 
 def values_that_live_together(unit):
@@ -282,6 +322,26 @@ def test_what_is_computed_of_samples_comes_back_whole():
     andon.manual_seed(0)
     step, _, x, y = training_step()
     np.testing.assert_allclose(scores, step(x, y)[1].detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_an_error_after_the_samples_leaves_the_state_of_a_step_alone():
+    layer, table = andon.nn.Linear(64, 64), andon.arange(10)
+    optimizer = andon.optim.SGD(layer.parameters(), lr=0.1)
+
+    @andon.jit
+    def step(x, index):
+        optimizer.zero_grad()
+        layer(x).square().mean().backward()
+        optimizer.step()
+        return table[index]
+
+    x = andon.ones(512, 64)
+    step(x, andon.tensor([3]))
+    before = layer.weight.detach().numpy().copy()
+    assert "run_step" in step.c_source(x, andon.tensor([3]))
+    with pytest.raises(IndexError):
+        step(x, andon.tensor([10]))
+    assert (layer.weight.detach().numpy() == before).all()
 
 
 def test_a_step_that_mixes_its_samples_is_not_split():

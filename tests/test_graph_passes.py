@@ -366,7 +366,7 @@ UNARY = [
     "clone",
     "contiguous",
 ]
-BINARY = ["add", "sub", "mul", "maximum", "minimum", "eq", "lt", "where"]
+BINARY = ["add", "sub", "mul", "maximum", "minimum", "eq", "lt", "where", "after"]
 NUMBERS = [0, 1, -1, 2, 0.5, 0.0, 1.0, -2.0, float("inf")]
 
 

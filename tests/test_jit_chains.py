@@ -13,6 +13,7 @@ import andon
 import andon.nn.functional as F
 from andon.core.errors import AndonError
 from andon.devices import compiler
+from andon.ops.movement import after
 
 pytestmark = pytest.mark.skipif(not compiler.available(), reason="there is no C compiler")
 
@@ -110,6 +111,7 @@ MOVES = {
     "slice": lambda d, x: x[d.part(x)],
     "permute": lambda d, x: x.permute(tuple(map(int, d.rng.permutation(x.ndim)))),
     "reshape": lambda d, x: x.reshape(d.shape(x.numel())),
+    "after": lambda d, x: x + after.apply(x, x.sum(d.dim(x))),
     "flip": lambda d, x: x.flip((d.dim(x),)),
     "expand": widened,
     "pad": lambda d, x: F.pad(x, (d.below(3), d.below(3))),

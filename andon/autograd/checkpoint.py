@@ -3,6 +3,10 @@
 The function is recorded as usual, and then what its nodes saved is dropped. The first of them
 that a backward pass reaches runs the function once more and fills in the rest.
 
+In a recorded program both runs are in one graph, where what is computed twice is computed once. So
+the second run is given its arguments `after` the gradient that has arrived: another value, that is
+not there earlier.
+
 Source: Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016.
 """
 
@@ -15,7 +19,8 @@ from weakref import ref
 
 from ..core.errors import GradientError
 from ..core.mode import enable_grad, mode
-from ..core.op import clock, interpreters, using
+from ..core.op import Symbolic, clock, interpreters, using
+from ..ops.movement import after
 from .engine import Node, Tape, stale
 from .function import FunctionOp
 
@@ -26,6 +31,8 @@ class Recompute:
     def __init__(self, function: Callable, args: tuple, kwargs: dict, random_state: Any):
         self.function, self.args, self.kwargs = function, args, kwargs
         self.random_state = random_state
+        plain = interpreters.run is interpreters.tensors
+        self.interpreter = None if plain else interpreters.run  # in a block of mixed precision
         self.nodes: list[ref[Node]] = []  # weak: the nodes hold us
         self.path: list[tuple] = []
 
@@ -36,13 +43,14 @@ class Recompute:
             if node.memories:
                 node.saved = self
 
-    def restore(self) -> None:
-        """Run the function again and give each node what its twin saved."""
+    def restore(self, g: Any) -> None:
+        """Run the function again, now that the gradient `g` has arrived; give each node what its
+        twin saved."""
         nodes: list[Any] = [weak() for weak in self.nodes]
         for node in nodes:
             if self.stands_in(node) and any(m.changed > node.stamp for m in node.memories):
                 raise stale(node)
-        twins = self.run_again()
+        twins = self.run_again(g)
         if path_of(twins) != self.path:
             raise GradientError("checkpoint: the function took another path when run again")
         inner = set()
@@ -65,14 +73,16 @@ class Recompute:
         alive = [(weak, node_of.get(weak())) for weak in self.nodes]
         self.nodes = [weak if node is None else ref(node) for weak, node in alive]
 
-    def run_again(self) -> list[Node]:
+    def run_again(self, g: Any) -> list[Node]:
         """The nodes of a second run, in which the same random numbers are drawn."""
+        given = self.args, self.kwargs, self.random_state
+        args, kwargs, random_state = delayed(given, g) if interpreters.recorder else given
         now, start = Tape.random_state(), next(clock)
-        if self.random_state is not None:
-            Tape.set_random_state(self.random_state)
+        if random_state is not None:
+            Tape.set_random_state(random_state)
         try:
-            with enable_grad(), using(interpreters.tensors):
-                result = self.function(*self.args, **self.kwargs)
+            with enable_grad(), using(self.interpreter or interpreters.tensors):
+                result = self.function(*args, **kwargs)
         finally:
             Tape.set_random_state(now)
         return made_since(start, result)
@@ -96,6 +106,25 @@ def checkpoint(
     result = function(*args, **kwargs)
     Recompute(function, args, kwargs, random_state).take_over(made_since(start, result))
     return result
+
+
+def delayed(given: Any, g: Any) -> Any:
+    """What was given, with every recorded tensor in it as it is after `g` has arrived."""
+    if isinstance(g, list):  # the gradients of the outputs of an op with several
+        g = next(part for part in g if part is not None)
+    token = getattr(g, "array", g)
+
+    def late(x: Any) -> Any:
+        if type(x) is dict:
+            return {name: late(part) for name, part in x.items()}
+        if type(x) in (tuple, list):
+            return type(x)(map(late, x))
+        if not isinstance(getattr(x, "array", None), Symbolic):
+            return x
+        with using(interpreters.arrays):
+            return Tape.tensor(after.apply(x.array, token), x.current())
+
+    return late(given)
 
 
 def made_since(start: int, result: Any) -> list[Node]:

@@ -65,10 +65,13 @@ class Node(Value):
         return f"<{self.name()}>"
 
 
-def saved_by(node: Node) -> Any:
-    """What `node` saved, or an error if it was freed or changed in place since."""
+def saved_by(node: Node, g: Any) -> Any:
+    """What `node` saved, or an error if it was freed or changed in place since.
+
+    g  the gradient that has arrived there
+    """
     while hasattr(node.saved, "restore"):  # a checkpoint, perhaps within another
-        node.saved.restore()
+        node.saved.restore(g)
     if node.saved is None:
         raise GradientError(
             f"backward: {node.op} was already differentiated and its values were freed: "
@@ -141,7 +144,7 @@ class Pass:
         if op is item:
             self.add_item(node.inputs[0], node.attrs["index"], g)
         elif op.partials:
-            slots = self.slots(node) if node.saved != () else ()
+            slots = self.slots(node, g) if node.saved != () else ()
             for x, (rule, reads) in zip(node.inputs, op.partials):  # noqa: B905 (hot)
                 if x is not None and rule is not None:
                     gx = rule(g, *[slots[i] for i in reads]) if reads else rule(g)
@@ -156,7 +159,7 @@ class Pass:
     def joint(self, node: Node, g: Any) -> Sequence:
         """The gradients of all inputs, by a rule that gives them together."""
         op: Any = node.op
-        y, *inputs = self.slots(node)
+        y, *inputs = self.slots(node, g)
         if op.needs:
             wanted = tuple(self.is_wanted(x) for x in node.inputs)
             return op.vjp(g, y, *inputs, needs=wanted, **node.attrs)
@@ -234,10 +237,10 @@ class TensorPass(Pass):
 
     create_graph = True
 
-    def slots(self, node: Node) -> Any:
+    def slots(self, node: Node, g: Any) -> Any:
         """The saved arrays as tensors again, each with its node."""
         nodes = (node, *node.inputs)
-        saved = saved_by(node)
+        saved = saved_by(node, g)
         if isinstance(saved, dict):
             return {i: self.revive(x, nodes[i]) for i, x in saved.items()}
         return [self.revive(x, nodes[i]) for i, x in enumerate(saved)]
@@ -254,7 +257,7 @@ class TensorPass(Pass):
         op: Any = node.op
         if op.composite is None:
             return super().joint(node, g)
-        inputs = self.slots(node)[1:]
+        inputs = self.slots(node, g)[1:]
         outputs = op.composite(*inputs, **node.attrs)
         pairs = zip(outputs, g, strict=True) if isinstance(g, list) else [(outputs, g)]
         pairs = [(y.node, gy) for y, gy in pairs if gy is not None and y.node is not None]

@@ -52,8 +52,8 @@ class ChunkedStep:
         self.functions = Functions(timed)
         sums = dict(enumerate(self.sum_inputs()))
         self.parts = [
-            writer_of(split.before, {}, self.functions),
-            writer_of(split.chunk, sums, self.functions),
+            writer_of(split.before, {}, self.functions, checks=False),
+            writer_of(split.chunk, sums, self.functions, checks=False),
             writer_of(split.after, updates, self.functions),
         ]
         inputs, outputs = len(graph.inputs), len(graph.outputs)
@@ -91,7 +91,7 @@ class ChunkedStep:
         if chunk.plan.updates or chunk.plan.copies or after.plan.updates:
             return None
         runs = 1, self.split.chunks, 1
-        segments = [w.segment(i, False, runs[i]) for i, w in enumerate(self.parts)]
+        segments = [w.segment(i, runs[i]) for i, w in enumerate(self.parts)]
         texts = [segment.text() for segment in segments]
         rest = [*texts, self.step(), entry_of("parallel_team(run_step, &c)")]
         found = Unit(self.graph, after.buffers, self.kernels(), self.plan(), [0], self.per_thread)

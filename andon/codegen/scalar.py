@@ -75,6 +75,12 @@ def can_compute(value: Symbol) -> bool:
     return op.name in FOR_ALL or op.name in (FOR_TRUTH if "bool" in names else INTEGERS)
 
 
+def can_fail(value: Symbol) -> bool:
+    """Whether an element may be an error: a division of integers by zero, a negative power."""
+    op: Any = value.op
+    return op.c is not None and "error" in expression(value, ["x"] * len(value.inputs))
+
+
 def expression(value: Symbol, operands: Sequence[str]) -> str:
     """The element of `value`, given C expressions for those of its inputs."""
     op: Any = value.op

@@ -8,7 +8,7 @@ text, of different layers, are one function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from .library import call_of
 from .loops import LoopText
 from .nest import CHUNKS, Nest
 from .product import product_functions
-from .scalar import STORED, can_compute, name_of
+from .scalar import STORED, can_compute, can_fail, name_of
 from .split_reduction import split_reduction
 from .timed import Timed, timed
 from .transposition import transposition
@@ -86,20 +86,26 @@ def translate(graph: Graph, updates: Mapping[int, int] | None = None, timed: boo
     return writer_of(graph, updates or {}, Functions(timed)).unit()
 
 
-def writer_of(graph: Graph, updates: Mapping[int, int], functions: Functions) -> Writer:
+def writer_of(
+    graph: Graph, updates: Mapping[int, int], functions: Functions, checks: bool = True
+) -> Writer:
     """The writer of a graph that is a file, or a part of one."""
     buffers = Buffers(graph, can_compute, updates)
-    return Writer(buffers, Grouping(buffers).run(), functions)
+    return Writer(buffers, Grouping(buffers).run(), functions, checks)
 
 
 class Writer:
-    """Writes the file of one graph."""
+    """Writes the file of one graph. If it `checks`, nothing given is overwritten after an error."""
 
-    def __init__(self, buffers: Buffers, kernels: list[Kernel], functions: Functions):
+    def __init__(
+        self, buffers: Buffers, kernels: list[Kernel], functions: Functions, checks: bool = True
+    ):
         self.buffers, self.kernels, self.graph = buffers, kernels, buffers.graph
         self.names = names_of(self.graph)
         self.functions = functions
-        self.planner = Planner(buffers, kernels)
+        self.ops = {k: call_of(k, buffers) for k in kernels if isinstance(k, Call)}
+        self.may_fail = [checks and self.can_fail(kernel) for kernel in kernels]
+        self.planner = Planner(buffers, kernels, self.may_fail)
         self.planner.settle()
         self.calls = [self.functions_of(kernel) for kernel in kernels]
         self.planner.scratch = {k: scratch_of(f) for k, f in enumerate(self.calls) if f}
@@ -116,11 +122,18 @@ class Writer:
                 if found := special(kernel, stored, self.buffers):
                     return found
             return [LoopText(Nest(kernel, stored, self.buffers)).function()]
-        return call_of(kernel, self.buffers)
+        return self.ops[kernel]
 
-    def segment(self, number: int, checks: bool = True, runs: int = 1) -> Segment:
+    def can_fail(self, kernel: Kernel) -> bool:
+        """Whether a kernel may find that what it is given is an error, or its reference may."""
+        if isinstance(kernel, Loop):
+            return any(map(can_fail, kernel.members))
+        functions = self.ops[kernel]
+        return functions is None or any(uses_error(function.body) for function in functions)
+
+    def segment(self, number: int, runs: int = 1) -> Segment:
         """All kernels in one segment. None of them may be a reference."""
-        segment = Segment(self, number, checks, runs)
+        segment = Segment(self, number, runs)
         for k, functions in enumerate(self.calls):
             for function in functions or ():
                 segment.add(k, function)
@@ -270,12 +283,12 @@ CALL = """typedef struct {
 class Segment:
     """Calls of kernels, and the barriers between them."""
 
-    def __init__(self, writer: Writer, number: int, checks: bool = True, runs: int = 1):
+    def __init__(self, writer: Writer, number: int, runs: int = 1):
         self.writer, self.number, self.runs = writer, number, runs
         self.lines: list[str] = []
         self.open: list[tuple[bool, list[Block], list[Block]]] = []  # since the last barrier
         self.parallel = False
-        self.checks, self.checked = checks, False
+        self.checked = False
 
     def add(self, k: int, function: Function) -> None:
         """Call a function on its rows, after a barrier if it needs one."""
@@ -285,7 +298,7 @@ class Segment:
         reads, writes = self.blocks(k)
         if any(clash(o, (serial, reads, writes)) for o in self.open):
             self.barrier()
-        self.check_before_overwriting(writes)
+        self.check_before_overwriting(k, writes)
         self.open.append((serial, reads, writes))
         self.parallel |= not serial
         text = self.call(k, function, name, serial)
@@ -295,8 +308,9 @@ class Segment:
         self.lines.append(f"if (part == 0) {text}" if serial else text)
 
     def barrier(self) -> None:
-        self.lines.append("team_barrier(parts);")
-        self.open.clear()
+        if self.open:
+            self.lines.append("team_barrier(parts);")
+            self.open.clear()
 
     def blocks(self, k: int) -> tuple[list[Block], list[Block]]:
         """The memory that a kernel reads, and that it writes."""
@@ -308,13 +322,16 @@ class Segment:
             writes.append((True, at, at + scratch_of(writer.calls[k] or [])))
         return reads, writes
 
-    def check_before_overwriting(self, writes: list[Block]) -> None:
+    def check_before_overwriting(self, k: int, writes: list[Block]) -> None:
         """Stop before state is changed if something went wrong."""
         inputs = len(self.writer.graph.inputs)
-        if self.checked or not any(not b[0] and b[1] < inputs for b in writes):
-            return
-        self.checked = True
-        if self.checks and any(map(uses_error, self.writer.functions.names)):
+        if not self.checked and any(not b[0] and b[1] < inputs for b in writes):
+            self.checked = True
+            self.check(self.writer.may_fail[:k])
+
+    def check(self, may_fail: Sequence[bool]) -> None:
+        """Stop if one of these kernels has found an error."""
+        if any(may_fail):
             self.barrier()
             self.lines += ["if (part == 0) c->failed = c->error;", "team_barrier(parts);"]
             self.lines += ["if (c->failed) return;"]
@@ -345,6 +362,7 @@ class Segment:
         writer = self.writer
         if writer.plan.copies:
             self.barrier()
+            self.check(writer.may_fail)
         for target, value in writer.plan.copies:
             source = writer.pointer(value, 0, False)
             size = size_in_bytes(value)

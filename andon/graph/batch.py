@@ -22,13 +22,14 @@ from ..core.dtype import int64
 from ..core.op import Op, item
 from ..core.spec import Spec
 from ..ops.arithmetic import add
+from ..ops.movement import after
 from ..ops.random import random_kept
 from .algebra import made_by
 from .buffers import mask_and_key
 from .cost import multiplications
 from .ir import Graph, Symbol, placeholder
 from .record import emit, output
-from .rewrite import extract
+from .rewrite import extract, remade
 from .views import source
 
 EARLY, LATE, SUM = "early", "late", "sum"
@@ -143,7 +144,7 @@ def expand(value: Symbol, states: list) -> State | None:
     return states[0] + value.ndim - value.operands[0].ndim
 
 
-@rule("contiguous", "clone", "cast", "positive")
+@rule("contiguous", "clone", "cast", "positive", "after")
 def same(value: Symbol, states: list) -> State | None:
     return states[0]
 
@@ -324,12 +325,25 @@ def split_batch(graph: Graph, updates: Mapping[int, int]) -> Split | None:
     if B < 4:
         return None
     proof = Proof(graph, batched, B)
+    changed = not_awaiting(graph, proof.states)
+    if changed is not graph:
+        graph, proof = changed, Proof(changed, batched, B)
     work = {v: multiplications(v) for v in graph.values}
     in_chunks = sum(n for v, n in work.items() if proof.states[v] not in (EARLY, LATE))
     if in_chunks < ENOUGH * sum(work.values()) or not in_chunks:
         return None
     samples = samples_of_chunk(graph, proof)
     return Splitter(graph, proof, samples).split() if B // samples >= FEWEST else None
+
+
+def not_awaiting(graph: Graph, states: dict[Symbol, Any]) -> Graph:
+    """What depends on no sample is computed before all of them, and not `after` anything."""
+
+    def make(value: Symbol, moved: Symbol, new: dict[Symbol, Any]) -> Symbol:
+        early = value.op is after and states[value] == EARLY
+        return new[value.inputs[0]] if early else moved
+
+    return remade(graph, make)
 
 
 def samples_of_chunk(graph: Graph, proof: Proof) -> int:

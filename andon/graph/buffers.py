@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..core.op import item
 from ..ops.join import cat, stack
-from ..ops.movement import contiguous
+from ..ops.movement import after, contiguous
 from .affine import Form, Forms, fresh, linear, row_major
 from .ir import Graph, Symbol
 from .kernel import fits_in_loop
@@ -177,7 +177,8 @@ class Buffers:
         base, views = self.chain(x)
         forms = fresh(base.shape)
         index = index_through(views, forms)
-        if index is not None and self.is_free(base, fixed):
+        early = any(view.op is after for view in views)  # it would lie there from early on
+        if index is not None and not early and self.is_free(base, fixed):
             place = self.part_of(whole, start, index)
             strides = strides_of(place, forms)
             if strides is not None and (base.op is not item or strides[-1] == 1):

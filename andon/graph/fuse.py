@@ -17,7 +17,8 @@ from .affine import Axis, Forms, axes_of, enumerates, fresh, reshaped
 from .buffers import Buffers, walks_evenly
 from .ir import Symbol
 from .kernel import Call, Kernel, Loop, Product, fits_in_loop, is_reduction, size
-from .views import index_in_source, index_in_view, index_through, of_expand, source
+from .memory import reads
+from .views import index_in_source, index_in_view, index_through, of_expand, source, tokens
 
 MOST = 48  # members of a loop: more would not stay in registers
 
@@ -55,9 +56,10 @@ class Grouping:
         return self.in_order()
 
     def producers(self, values: Iterable[Symbol]) -> int:
-        """The kernels that compute these, as a bit set."""
+        """The kernels that must have run before these are read, as a bit set."""
         found = 0
         for value in values:
+            found |= self.producers(tokens(value))
             base = self.base(value)
             if base in self.buffers.pieces:
                 found |= self.producers(self.buffers.pieces[base])
@@ -83,6 +85,10 @@ class Grouping:
             return [source(value)]  # type: ignore[list-item]
         return [] if value.op is zeros else value.operands
 
+    def awaited(self, value: Symbol) -> int:
+        """The kernels that must have run before `value` is computed, as a bit set."""
+        return self.producers([*self.reads_of(value), *tokens(value)])
+
     def add_call(self, value: Symbol) -> None:
         for x in value.operands:
             if self.buffers.strided(x) is None:
@@ -107,7 +113,7 @@ class Grouping:
     def start(self, kernel: Kernel, value: Symbol) -> None:
         self.of[value] = len(self.kernels)
         self.kernels.append(kernel)
-        self.needs.append(self.all_needs(self.producers(self.reads_of(value))))
+        self.needs.append(self.all_needs(self.awaited(value)))
 
     def all_needs(self, direct: int) -> int:
         found = direct
@@ -143,12 +149,12 @@ class Grouping:
         """Whether nothing that `value` waits for waits for kernel k itself."""
         if len(self.kernels[k].members) >= MOST:
             return False
-        others = self.producers(self.reads_of(value)) & ~(1 << k)
+        others = self.awaited(value) & ~(1 << k)
         return not any(self.needs[h] >> k & 1 for h in bits(others))
 
     def joined(self, value: Symbol, k: int) -> None:
         self.of[value] = k
-        more = self.all_needs(self.producers(self.reads_of(value)) & ~(1 << k))
+        more = self.all_needs(self.awaited(value) & ~(1 << k))
         self.needs[k] |= more
         for h, needs in enumerate(self.needs):
             if needs >> k & 1:
@@ -162,16 +168,37 @@ class Grouping:
                 readers.append(k)
 
     def in_order(self) -> list[Kernel]:
-        """The kernels, each after those that it needs; as early as the values were made."""
+        """The kernels, each after those that it needs; as early as their first value was made.
+
+        So a gradient that an optimizer's step has taken in is computed where it was recorded, and
+        what it is made of need not be kept. But what is written over waits for those who read it,
+        unless that goes round in a circle.
+        """
         left = {k for k, kernel in enumerate(self.kernels) if kernel.members}
         done, found = sum(1 << k for k in range(len(self.kernels)) if k not in left), []
-        last = [max((m.order for m in kernel.members), default=0) for kernel in self.kernels]
+        first = [min((m.order for m in kernel.members), default=0) for kernel in self.kernels]
+        readers = self.readers_of_state()
         while left:
             ready = [k for k in left if not self.needs[k] & ~done]
-            k = min(ready, key=last.__getitem__)
+            harmless = [k for k in ready if not readers.get(k, 0) & ~done]
+            k = min(harmless or ready, key=first.__getitem__)
             left.remove(k)
             done |= 1 << k
             found.append(self.kernels[k])
+        return found
+
+    def readers_of_state(self) -> dict[int, int]:
+        """For kernels that compute new state: who else reads the old, as a bit set."""
+        readers: dict[Symbol, int] = {}
+        for k, kernel in enumerate(self.kernels):
+            for x in reads(kernel, self.buffers):
+                readers[x] = readers.get(x, 0) | 1 << k
+        found: dict[int, int] = {}
+        for output, target in self.buffers.updates.items():
+            k = self.of.get(self.base(self.graph.outputs[output]), -1)
+            if k >= 0:
+                others = readers.get(self.graph.inputs[target], 0) & ~(1 << k)
+                found[k] = found.get(k, 0) | others
         return found
 
     # ---- merging loops

@@ -2,13 +2,14 @@
 
 Inputs, outputs and constants are `given`, a table of pointers. All else lies in one arena, in
 places that values take from those that nobody reads any more. An output that updates an input is
-written over it if nobody reads the input afterwards; otherwise it is copied there at the end.
+written over it if nobody reads the input afterwards, and nothing can fail; otherwise it is copied
+there at the end.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,11 +75,15 @@ def needed(buffers: Buffers, kernels: list[Kernel]) -> set[Symbol]:
 
 
 class Planner:
-    """Lays out the values of a graph. `scratch` says how much memory a kernel needs for itself."""
+    """Lays out the values of a graph. `scratch` says how much memory a kernel needs for itself.
 
-    def __init__(self, buffers: Buffers, kernels: list[Kernel]):
+    may_fail  for each kernel, whether what it is given may be an error: an index out of range
+    """
+
+    def __init__(self, buffers: Buffers, kernels: list[Kernel], may_fail: Sequence[bool] = ()):
         self.graph, self.buffers, self.kernels = buffers.graph, buffers, kernels
         self.scratch: Mapping[int, int] = {}
+        self.last_to_fail = max((k for k, fails in enumerate(may_fail) if fails), default=-1)
         self.given = set(buffers.graph.inputs)
         self.plan = Plan()
         self.taken: set[Symbol] = set()  # values whose place another has taken over
@@ -149,9 +154,11 @@ class Planner:
                 self.plan.places[memory] = Place(False, first + i)
 
     def may_overwrite(self, value: Symbol, target: int) -> bool:
-        """Whether nobody reads the input after `value` has been written over it."""
+        """Whether nobody reads the input after `value` has been written over it, nor fails."""
         x = self.graph.inputs[target]
         k = self.plan.lives[value][0]
+        if k <= self.last_to_fail:
+            return False
         if value in self.buffers.pieces and x in self.reads[k]:
             return False
         if self.plan.lives.get(x, (0, 0))[1] > k:

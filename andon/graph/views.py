@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ..core.op import Op, item
 from ..core.spec import Spec
+from ..ops.movement import after
 from .affine import Form, Forms, Shape, reshaped
 from .ir import Symbol
 
@@ -34,7 +35,7 @@ def of_view(*names: str) -> Callable[[Rule], Rule]:
     return decorate
 
 
-@of_view("contiguous", "clone", "positive")
+@of_view("contiguous", "clone", "positive", "after")
 def same(forms: Forms, old: Shape, new: Shape) -> Forms:
     return forms
 
@@ -124,6 +125,17 @@ def source(value: Symbol) -> Symbol | None:
     return None
 
 
+def tokens(value: Symbol) -> list[Symbol]:
+    """What must be there before `value` is read, being a view of something `after` that."""
+    found = []
+    shown: Symbol | None = value
+    while shown is not None:
+        if shown.op is after:
+            found.append(shown.inputs[1])
+        shown = source(shown)
+    return found
+
+
 def index_in_source(value: Symbol, forms: Forms) -> Forms | None:
     """Where the element of a view at `forms` lies in its source; None if no form says it."""
     op: Any = value.op
@@ -148,7 +160,7 @@ def index_in_view(view: Symbol, forms: Forms) -> Forms | None:
             (f * -1).plus(n - 1) if d in view.attrs["dims"] else f
             for d, (f, n) in enumerate(zip(forms, old, strict=True))
         ]
-    in_order = op.name in ("reshape", "expand", "contiguous", "clone", "positive", "cast")
+    in_order = op.name in ("reshape", "expand", "contiguous", "clone", "positive", "cast", "after")
     shows_all = op is not item and math.prod(old) == math.prod(new)
     return reshaped(forms, old, new) if in_order and shows_all else None
 

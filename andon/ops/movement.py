@@ -66,6 +66,26 @@ def cast_grad(g, y, x, *, dtype):
     return (cast.apply(g, dtype=as_dtype(x.dtype)),)
 
 
+@op
+def after(x, token):
+    """x, but not before `token` is there: what is computed of it is computed late.
+
+    For graphs, where what is read late is not kept until then, nor is it merged with the same read
+    early: a checkpoint computes again there, once the gradient has arrived.
+    """
+    return x.copy()
+
+
+@after.spec
+def after_spec(x, token):
+    return Spec(tuple(x.shape), x.dtype)
+
+
+@after.grad(keeps=())
+def after_grad(g, y, x, token):
+    return g, None
+
+
 def sum_to_size(x, *size):
     """x summed over the dims along which `size` would have to be repeated to give it."""
     size = sizes_from(size)

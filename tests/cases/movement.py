@@ -2,11 +2,17 @@
 
 import numpy as np
 
+from andon.ops.movement import after
 from cases import Case
 
 NARROW = ("float64", "float32", "float16", "bfloat16")
 INTS = np.arange(6, dtype=np.int64).reshape(2, 3)
 COUNTS = np.array([2, 0, 3])
+
+
+def read_after(t, x, token):
+    """What PyTorch, which runs everything in turn, has no word for."""
+    return after.apply(x, token) if t.__name__ == "andon" else x
 
 
 def values(name, call, operands, **options):
@@ -55,6 +61,7 @@ SHAPES = [
     Case("sum_to_size", lambda t, x: x.sum_to_size(3, 1), [(2, 3, 4)]),
     Case("contiguous", lambda t, x: x.t().contiguous(), [(2, 3)]),
     Case("clone", lambda t, x: x.t().clone(), [(2, 3)], dtypes=NARROW),
+    Case("after", lambda t, x, y: read_after(t, x, y) * x, [(2, 3), (4,)], dtypes=NARROW),
 ]
 
 PERMUTATIONS = [
