@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import andon
 import andon.nn.functional as F
 from andon import nn
+from andon.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class MinGPT(nn.Module):
@@ -161,7 +160,7 @@ class Mamba(nn.Module):
         self.conv = nn.Conv1d(inner, inner, 3, groups=inner, padding=2)
         self.x_proj = nn.Linear(inner, rank + 2 * N, bias=False)
         self.dt_proj, self.out_proj = nn.Linear(rank, inner), nn.Linear(inner, C, bias=False)
-        self.A_log = nn.Parameter(andon.arange(1, N + 1).float().log().repeat(inner, 1))
+        self.A_log = nn.Parameter(andon.arange(1.0, N + 1).log().repeat(inner, 1))
         self.D = nn.Parameter(andon.ones(inner))
         self.head = nn.Linear(C, V, bias=False)
 
@@ -208,15 +207,33 @@ class Experts(nn.Module):
         return self.head((weights[..., None] * outputs).sum(dim=1))
 
 
-class Bag(nn.Module):
-    """The texts of a batch one after the other; where each begins, `offsets` say."""
+class Tables(nn.Module):
+    """Embeddings whose padding stays zero, and whose rows are kept short."""
 
-    def __init__(self, **options):
+    def __init__(self, V=9, C=6):
         super().__init__()
-        self.bag, self.head = nn.EmbeddingBag(9, 6, **options), nn.Linear(6, 3)
+        self.padded = nn.Embedding(V, C, padding_idx=2)
+        self.short = nn.Embedding(V, C, max_norm=1.0)
+        self.shorter = nn.Embedding(V, C, max_norm=0.5, norm_type=1.0)
+        self.head = nn.Linear(C, 3)
 
-    def forward(self, idx, *offsets):
-        return self.head(self.bag(idx, *offsets))
+    def forward(self, idx):
+        x = self.padded(idx) + self.short(idx) * self.shorter(idx)
+        return self.head(x.mean(dim=1))
+
+
+class Bags(nn.Module):
+    """Rows of bags, and bags one after the other, where `offsets` say where each begins."""
+
+    def __init__(self, V=9, C=6):
+        super().__init__()
+        self.rows = nn.ModuleList(nn.EmbeddingBag(V, C, mode=m) for m in ("sum", "mean", "max"))
+        self.in_one = nn.EmbeddingBag(V, C, mode="mean", padding_idx=1)
+        self.head = nn.Linear(C, 3)
+
+    def forward(self, idx, offsets):
+        x = sum(bag(idx) for bag in self.rows) + self.in_one(idx.flatten(), offsets)
+        return self.head(x)
 
 
 class Last(nn.Module):
@@ -231,18 +248,30 @@ class Last(nn.Module):
         return self.head(y[:, -1])
 
 
-class Cells(nn.Module):
-    """A cell in a loop, its state in Python's hands."""
-
-    def __init__(self, cell, H=5):
-        super().__init__()
-        self.cell, self.head = cell, nn.Linear(H, 3)
+class Packed(Last):
+    """The same of sequences of several lengths."""
 
     def forward(self, x):
-        state = None
+        packed = pack_padded_sequence(x, [5, 4, 4, 2], batch_first=True)
+        y, _ = pad_packed_sequence(self.layer(packed)[0], batch_first=True)
+        return self.head(y.mean(dim=1))
+
+
+class Cells(nn.Module):
+    """The three cells in a loop, their states in Python's hands."""
+
+    def __init__(self, C=6, H=5):
+        super().__init__()
+        self.rnn, self.gru, self.lstm = nn.RNNCell(C, H), nn.GRUCell(H, H), nn.LSTMCell(H, H)
+        self.head = nn.Linear(H, 3)
+
+    def forward(self, x):
+        a = b = c = None
         for t in range(x.shape[1]):
-            state = self.cell(x[:, t], state) if state is not None else self.cell(x[:, t])
-        return self.head(state[0] if isinstance(state, tuple) else state)
+            a = self.rnn(x[:, t], a)
+            b = self.gru(a, b)
+            c = self.lstm(b, c)
+        return self.head(c[0])
 
 
 class Residual(nn.Module):
@@ -304,18 +333,70 @@ class GAN(nn.Module):
         self.discriminator = nn.Sequential(nn.Linear(D, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
 
 
-class Normed(nn.Module):
-    """A convolution and a norm of what it gives."""
+class Norms(nn.Module):
+    """A convolution, and every norm of what it gives."""
 
-    def __init__(self, norm):
+    def __init__(self, C=4):
         super().__init__()
-        self.conv, self.norm, self.head = nn.Conv2d(3, 4, 3), norm, nn.Linear(4, 3)
+        self.conv = nn.Conv2d(3, C, 3)
+        self.norms = nn.ModuleList([
+            nn.BatchNorm2d(C), nn.BatchNorm2d(C, momentum=None),
+            nn.BatchNorm2d(C, track_running_stats=False), nn.GroupNorm(2, C),
+            nn.InstanceNorm2d(C), nn.InstanceNorm2d(C, affine=True, track_running_stats=True),
+            nn.RMSNorm(6), nn.LayerNorm([C, 6, 6]), nn.LocalResponseNorm(2),
+        ])  # fmt: skip
+        self.head = nn.Linear(C, 3)
 
     def forward(self, x):
-        return self.head(self.norm(self.conv(x)).square().mean((2, 3)))
+        x = self.conv(x)
+        return self.head(sum(norm(x) for norm in self.norms).square().mean((2, 3)) * 0.01)
 
 
-def sinusoids(T, C):
-    """The positions of Vaswani et al."""
-    angles = andon.arange(T)[:, None] * andon.exp(andon.arange(0, C, 2) * (-math.log(1e4) / C))
-    return andon.stack([angles.sin(), angles.cos()], -1).flatten(1)
+class Activations(nn.Module):
+    """Every activation of the same linear map."""
+
+    def __init__(self, C=6, H=5):
+        super().__init__()
+        self.linear = nn.Linear(C, H)
+        self.kinds = nn.ModuleList([
+            nn.CELU(), nn.ELU(), nn.GELU(), nn.GELU("tanh"), nn.SELU(), nn.Hardshrink(),
+            nn.Hardsigmoid(), nn.Hardswish(), nn.Hardtanh(), nn.LeakyReLU(), nn.LogSigmoid(),
+            nn.Mish(), nn.PReLU(), nn.ReLU(), nn.ReLU6(), nn.RReLU(), nn.Sigmoid(), nn.SiLU(),
+            nn.Softplus(), nn.Softshrink(), nn.Softsign(), nn.Tanh(), nn.Tanhshrink(),
+            nn.Threshold(0.1, 0.0), nn.Softmin(1), nn.Softmax(1), nn.LogSoftmax(1),
+        ])  # fmt: skip
+        self.heads = nn.ModuleList(nn.Linear(H, 3) for _ in self.kinds)
+
+    def forward(self, x):
+        x = self.linear(x)
+        gated = F.glu(x[:, :4]).sum(1, keepdim=True)
+        return gated + sum(head(f(x)) for f, head in zip(self.kinds, self.heads, strict=True)) / 9
+
+
+class Losses(nn.Module):
+    """Every loss of what a linear map gives, added up."""
+
+    def __init__(self, C=6, K=3):
+        super().__init__()
+        self.linear, self.k = nn.Linear(C, K), K
+
+    def forward(self, x, labels, a, b):
+        z, truth = self.linear(x), F.one_hot(labels, self.k).to(x.dtype)
+        sign, rate = 2 * truth - 1, a.exp()
+        several = andon.where(andon.arange(self.k) < 2, andon.stack([labels] * self.k, 1), -1)
+        return sum((
+            nn.CrossEntropyLoss(andon.tensor([1.0, 2.0, 0.5]), label_smoothing=0.1)(z, labels),
+            nn.CrossEntropyLoss(reduction="sum")(z, a.softmax(-1)),
+            nn.NLLLoss(ignore_index=0)(z.log_softmax(-1), labels),
+            nn.MSELoss()(z, a), nn.L1Loss()(z, a), nn.SmoothL1Loss(beta=0.5)(z, a),
+            nn.HuberLoss()(z, a), nn.BCELoss()(z.sigmoid(), truth),
+            nn.BCEWithLogitsLoss(pos_weight=andon.tensor([1.0, 2.0, 3.0]))(z, truth),
+            nn.KLDivLoss(reduction="batchmean")(z.log_softmax(-1), a.softmax(-1)),
+            nn.PoissonNLLLoss(full=True)(z, rate.round()), nn.GaussianNLLLoss()(z, a, rate),
+            nn.HingeEmbeddingLoss()(z, sign), nn.CosineEmbeddingLoss(0.1)(z, a, sign[:, 0]),
+            nn.MarginRankingLoss(0.1)(z, a, sign), nn.MultiLabelMarginLoss()(z, several),
+            nn.MultiLabelSoftMarginLoss()(z, truth), nn.MultiMarginLoss()(z, labels),
+            nn.SoftMarginLoss()(z, sign), nn.TripletMarginLoss(swap=True)(z, a, b),
+            nn.TripletMarginWithDistanceLoss(distance_function=nn.CosineSimilarity())(z, a, b),
+            nn.PairwiseDistance()(z, b).mean(),
+        ))  # fmt: skip
