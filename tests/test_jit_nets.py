@@ -86,7 +86,7 @@ def routed(model, x, y):
 
 
 def sgd(model, **options):
-    return optim.SGD(model.parameters(), 0.05, momentum=0.9, **options)
+    return optim.SGD(model.parameters(), 0.01, momentum=0.9, **options)
 
 
 def plain(model, loss, optimizer=None):
@@ -184,7 +184,6 @@ def moving_average(model, loss):
     """EMA by hand, and SWA: the loss is that of all three."""
     optimizer = sgd(model)
     moving, mean = copy.deepcopy(model), AveragedModel(model)
-    model.register_module("moving", moving)
 
     def step(*batch):
         optimizer.zero_grad()
@@ -193,7 +192,7 @@ def moving_average(model, loss):
         optimizer.step()
         mean.update_parameters(model)
         with andon.no_grad():
-            for p, new in zip(moving.parameters(), mean.module.parameters(), strict=False):
+            for p, new in zip(moving.parameters(), model.parameters(), strict=True):
                 p.mul_(0.9).add_(new, alpha=0.1)
         return value + loss(moving, *batch) + loss(mean, *batch)
 
@@ -386,8 +385,8 @@ def decoder(**options):
     return lambda: nn.TransformerDecoder(layer(), 2, nn.LayerNorm(6))
 
 
-def drawn_to_zero(model, x, memory):
-    return model(x, memory).square().sin().mean()
+def drawn_to_one(model, x, memory):
+    return (model(x, memory) - 1).square().mean()
 
 
 def recurrent(kind, model=nets.Last, *, width=10, **options):
@@ -410,9 +409,9 @@ ROWS: dict[str, Row] = {
     "encoder, norm first": Row(
         encoder(norm_first=True, activation="gelu"), (SEQUENCES, LABELS)
     ),
-    "decoder": Row(decoder(), (SEQUENCES, floats(4, 3, 6)), drawn_to_zero),
+    "decoder": Row(decoder(), (SEQUENCES, floats(4, 3, 6)), drawn_to_one),
     "decoder, norm first": Row(
-        decoder(norm_first=True), (SEQUENCES, floats(4, 3, 6)), drawn_to_zero
+        decoder(norm_first=True), (SEQUENCES, floats(4, 3, 6)), drawn_to_one
     ),
     "attention with masks": Row(
         nets.Attentive, (floats(4, 5, 8), integers(6, 4, least=1), LABELS)
@@ -489,6 +488,10 @@ ROWS: dict[str, Row] = {
 
 ROUNDED = {"mixed precision": 1e-2}  # losses in float32; sums of bfloat16 differ by their order
 STEPS = 100
+SLOW = {
+    "GPT with tied tables", "encoder, norm first", "decoder, norm first", "Mamba at once",
+    "packed GRU",
+}  # fmt: skip
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -515,26 +518,24 @@ def programs(step: Any) -> list:
     return [program for found in step.programs.values() for program in found]
 
 
-@pytest.mark.parametrize("name", ROWS)
+def left_to_references(program: Any) -> list[str]:
+    assert program.executable.c_source
+    steps = program.executable.unit.steps
+    return [each.node.op.name for each in steps if not isinstance(each, int)]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in ROWS]
+)
 def test_a_jitted_step_equals_the_eager_one(name, dtype):
     row = ROWS[name]
     wanted, state, _ = run(row, lambda step: step)
     found, jitted, step = run(row, andon.jit)
     assert len(programs(step)) == row.recordings
     if dtype == "float32":
-        np.testing.assert_allclose(found, wanted, ROUNDED.get(name, 5e-5))
+        np.testing.assert_allclose(found, wanted, ROUNDED.get(name, 2e-5))
+        assert [left_to_references(program) for program in programs(step)] == [[]] * row.recordings
         return
     np.testing.assert_allclose(found, wanted, 1e-12)
-    for key, value in state.items():
-        np.testing.assert_allclose(jitted[key].numpy(), value.numpy(), 1e-12, 1e-12, err_msg=key)
-
-
-BY_KERNELS = [name for name in ROWS if name not in ("bags",)]
-
-
-@pytest.mark.parametrize("name", BY_KERNELS)
-def test_nothing_of_a_step_is_left_to_the_references(name):
-    for program in programs(run(ROWS[name], andon.jit, 1)[2]):
-        steps = program.executable.unit.steps
-        assert not [each.node.op.name for each in steps if not isinstance(each, int)]
-        assert program.executable.c_source
+    for key, value in state.items():  # Adam makes steps of gradients that are but roundings of 0
+        np.testing.assert_allclose(jitted[key].numpy(), value.numpy(), 1e-12, 1e-11, err_msg=key)
