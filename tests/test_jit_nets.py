@@ -18,7 +18,7 @@ import pytest
 import andon
 import andon.nn.functional as F
 from andon import nn, optim
-from andon.amp import autocast
+from andon.amp import GradScaler, autocast
 from andon.autograd.checkpoint import checkpoint
 from andon.core.dtype import get_default_dtype
 from andon.devices import compiler
@@ -220,6 +220,24 @@ def cast(model, loss):
             return loss(model, *batch)
 
     return plain(model, within)
+
+
+def scaled(model, loss):
+    """Steps whose gradients are not finite are left out; the scale falls, and grows again."""
+    optimizer, scaler = sgd(model), GradScaler("cpu", init_scale=4.0, growth_interval=3)
+    model.register_buffer("scale", scaler.factor)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        x = andon.where(x.amax() > 2.0, float("inf"), x)
+        scaler.scale(loss(model, x, y)).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        return loss(model, x.clamp(-1, 1), y)
+
+    return step
 
 
 def checkpointed(model, loss):
@@ -474,6 +492,7 @@ ROWS: dict[str, Row] = {
     "averages of weights": Row(mlp, VECTORS, train=moving_average),
     "a schedule": Row(mlp, VECTORS, train=scheduled),
     "mixed precision": Row(mlp, VECTORS, train=cast),
+    "scaled losses": Row(mlp, VECTORS, train=scaled),
     "checkpoints": Row(mlp, VECTORS, train=checkpointed),
     "gradients of functions": Row(mlp, VECTORS, train=functional),
     "gradients per sample": Row(mlp, VECTORS, train=per_sample),
