@@ -74,6 +74,10 @@ def translation(model, x, y):
     return F.cross_entropy(logits, y[:, 1:].flatten(), label_smoothing=0.1)
 
 
+def transcription(model, x, y, times, sizes):
+    return F.ctc_loss(model(x).log_softmax(-1), y, times, sizes)
+
+
 def reconstruction(model, x):
     return F.mse_loss(model(x), x)
 
@@ -229,7 +233,7 @@ def scaled(model, loss):
 
     def step(x, y):
         optimizer.zero_grad()
-        x = andon.where(x.amax() > 2.0, float("inf"), x)
+        x = andon.where(x.amax() > 2.5, float("inf"), x)
         scaler.scale(loss(model, x, y)).backward()
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -481,6 +485,11 @@ ROWS: dict[str, Row] = {
     "GAN": Row(nets.GAN, (floats(6, 4),), None, adversarial),
     "activations": Row(nets.Activations, VECTORS),
     "losses": Row(nets.Losses, (*VECTORS, floats(4, 3), floats(4, 3)), its_own),
+    "a loss without alignment": Row(
+        chain((nn.Linear, 6, 4)),
+        (floats(7, 3, 6), integers(4, 3, 3, least=1), integers(8, 3, least=5), integers(4, 3)),
+        transcription,
+    ),
     "dropouts": Row(
         chain((nn.Linear, 6, 8), nn.AlphaDropout, nn.SELU, (nn.FeatureAlphaDropout, 0.1),
               (nn.Linear, 8, 8), nn.Dropout, (nn.Linear, 8, 3)), VECTORS,

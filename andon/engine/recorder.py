@@ -29,7 +29,7 @@ from ..core.op import Interpreters, Symbolic, interpreters, run_on_arrays
 from ..core.spec import Spec
 from ..graph.ir import Symbol, constant, placeholder
 from ..graph.record import record
-from ..graph.trace import Traced, fresh, interpret, root_of
+from ..graph.trace import Traced, interpret, root_of
 from ..ops.logic import where
 from ..ops.movement import expand
 from ..tensor import Tensor
@@ -178,14 +178,13 @@ class Recorder:
     @contextmanager
     def only_where(self, condition: Tensor) -> Iterator[None]:
         """What tensors become within, they become where `condition` holds; else they stay."""
+        holds = condition.elements().symbol
         before = {cell: cell.traced.symbol for cell in self.cells.values()}
         yield
         for cell in self.cells.values():
             now, was = cell.traced.symbol, before.get(cell, cell.symbol)
             if now is not was:
-                cell.traced.assign(
-                    fresh(record(where, (condition.elements().symbol, now, was), {}))
-                )
+                cell.traced.assign(record(where, (holds, now, was), {}))
 
     # What Python does
 
