@@ -203,7 +203,7 @@ class Gradient:
                 "differentiate inside of the jitted function"
             )
         seeds = [
-            np.zeros(s.shape, s.dtype) if x is None else x
+            np.zeros(s.shape, s.dtype) if x is None else np.asarray(x)
             for x, (_, s) in zip(g, self.recording.seeds, strict=True)
         ]
         found = iter(self.executable([*saved, *seeds]))
