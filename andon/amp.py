@@ -10,17 +10,19 @@ operands. `GradScaler` multiplies losses so that small float16 gradients do not 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from .core.dtype import bfloat16, dtype, float16, float32
+from .core.dtype import bfloat16, dtype, float16, float32, float64
 from .core.errors import DTypeError, StateError
+from .core.mode import no_grad
 from .core.op import Interpreter, Op, interpreters
+from .ops.join import stack
+from .ops.logic import where
 from .ops.movement import cast
+from .tensor.creation import tensor
 from .tensor.device import Device
+from .tensor.tensor import Tensor
 
 # The ops that are computed in lower precision within, and those that are not to be
 LOWER = {"attention", "conv", "linear", "matmul"}
@@ -87,6 +89,10 @@ class autocast:
         return within
 
 
+def all_of(conditions: list[Tensor]) -> Tensor:
+    return stack(conditions).all() if conditions else tensor(True)
+
+
 class GradScaler:
     """A scale for losses, so large that their gradients just do not overflow.
 
@@ -109,59 +115,62 @@ class GradScaler:
         enabled: bool = True,
     ):
         self.enabled = enabled and Device(device).type == "cpu"
-        self.factor = init_scale if self.enabled else 1.0
+        self.factor = tensor(init_scale if self.enabled else 1.0, dtype=float64)
         self.growth_factor, self.backoff_factor = growth_factor, backoff_factor
-        self.growth_interval, self.good_steps = growth_interval, 0
-        self.unscaled: dict[int, bool] = {}  # by optimizer: whether its gradients are finite
+        self.growth_interval, self.good_steps = growth_interval, tensor(0)
+        self.unscaled: dict[int, Tensor] = {}  # by optimizer: whether its gradients are finite
 
     def scale(self, outputs: Any) -> Any:
         """A loss, or several in lists and tuples, multiplied by the scale."""
         if isinstance(outputs, (list, tuple)):
             return type(outputs)(self.scale(x) for x in outputs)
-        return outputs * self.factor if self.enabled else outputs
+        return outputs * self.factor.to(outputs.dtype) if self.enabled else outputs
 
+    @no_grad()
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients by the scale, to be clipped before `step`."""
         if not self.enabled:
             return
         if id(optimizer) in self.unscaled:
             raise StateError("unscale_: was called already since the last update()")
-        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        arrays = [g.array for g in grads if g is not None]
-        finite = all(bool(np.isfinite(a).all()) for a in arrays)
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        grads = [g for p in params if (g := p.grad) is not None]
         for g in grads:
-            if g is not None:
-                np.divide(g.array, self.factor, out=g.array)
-                g.memory.touch()
-        self.unscaled[id(optimizer)] = finite
+            g.div_(self.factor.to(g.dtype))
+        self.unscaled[id(optimizer)] = all_of([g.isfinite().all() for g in grads])
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """The optimizer's step, unless a gradient is infinite or NaN."""
         if self.enabled and id(optimizer) not in self.unscaled:
             self.unscale_(optimizer)
-        if self.enabled and not self.unscaled[id(optimizer)]:
-            return None
-        return optimizer.step(*args, **kwargs)
+        if not self.enabled:
+            return optimizer.step(*args, **kwargs)
+        finite = self.unscaled[id(optimizer)]
+        if interpreters.recorder is not None:
+            with interpreters.recorder.only_where(finite):
+                return optimizer.step(*args, **kwargs)
+        return optimizer.step(*args, **kwargs) if finite else None
 
+    @no_grad()
     def update(self, new_scale: float | None = None) -> None:
         """Adapt the scale to how the steps since the last `update` went."""
         if not self.enabled:
             return
-        finite = all(self.unscaled.values())
+        finite = all_of(list(self.unscaled.values()))
         self.unscaled.clear()
         if new_scale is not None:
-            self.factor = float(new_scale)
-        elif not finite:
-            self.factor, self.good_steps = self.factor * self.backoff_factor, 0
-        else:
-            self.good_steps += 1
-            if self.good_steps == self.growth_interval:
-                grown = self.factor * self.growth_factor
-                self.factor, self.good_steps = grown if math.isfinite(grown) else self.factor, 0
+            self.factor.fill_(new_scale)
+            return
+        good = where(finite, self.good_steps + 1, 0)
+        grown = self.factor * self.growth_factor
+        grows = (good == self.growth_interval) & grown.isfinite()
+        kept = where(grows, grown, self.factor)
+        self.factor.copy_(where(finite, kept, self.factor * self.backoff_factor))
+        self.good_steps.copy_(where(good == self.growth_interval, 0, good))
 
     def get_scale(self) -> float:
         """The scale."""
-        return self.factor
+        return float(self.factor)
 
     def is_enabled(self) -> bool:
         """Whether it does anything."""
@@ -172,11 +181,11 @@ class GradScaler:
         if not self.enabled:
             return {}
         return {
-            "scale": self.factor,
+            "scale": float(self.factor),
             "growth_factor": self.growth_factor,
             "backoff_factor": self.backoff_factor,
             "growth_interval": self.growth_interval,
-            "_growth_tracker": self.good_steps,
+            "_growth_tracker": int(self.good_steps),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -184,11 +193,11 @@ class GradScaler:
         if not self.enabled:
             return
         try:
-            self.factor = float(state_dict["scale"])
+            self.factor.fill_(float(state_dict["scale"]))
             self.growth_factor = state_dict["growth_factor"]
             self.backoff_factor = state_dict["backoff_factor"]
             self.growth_interval = state_dict["growth_interval"]
-            self.good_steps = state_dict["_growth_tracker"]
+            self.good_steps.fill_(state_dict["_growth_tracker"])
         except KeyError as error:
             raise StateError(
                 f"GradScaler: the state dict lacks {error}: {list(state_dict)}"

@@ -172,3 +172,20 @@ def test_a_covariance_may_be_given_in_three_ways():
 def test_impossible_parameters_are_refused(make_it, kind, said):
     with pytest.raises(kind, match=said):
         make_it()
+
+
+def test_what_is_drawn_is_recorded():
+    x = andon.tensor(POINTS).requires_grad_()
+
+    def loss(x):
+        found = ours.Normal(x, x.exp())
+        draws = found.rsample((4,)) + ours.Laplace(x, 1.0).rsample((4,))
+        return (
+            -found.log_prob(draws).mean() + ours.kl_divergence(found, ours.Normal(0.0, 1.0)).sum()
+        )
+
+    def values(f):
+        andon.manual_seed(0)
+        return [float(f(x).detach()) for _ in range(3)]
+
+    np.testing.assert_allclose(values(andon.jit(loss)), values(loss), 1e-5)

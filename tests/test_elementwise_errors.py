@@ -54,6 +54,8 @@ def test_tensors_are_hashed_by_identity():
 @pytest.mark.parametrize("call, message", [
     (lambda: BOOLS - BOOLS, r"^sub: not defined for booleans: .*bool\[2, 3\] and bool\[2, 3\]$"),
     (lambda: -BOOLS, r"^neg: not defined for booleans: .*bool\[2, 3\]$"),
+    (lambda: BOOLS.relu(), r"^relu: not defined for booleans"),
+    (lambda: andon.trace(andon.relu, BOOLS), r"^relu: not defined for booleans: bool\[2, 3\]$"),
     (lambda: +BOOLS, r"^positive: not defined for booleans: bool\[2, 3\]$"),
     (lambda: BOOLS // BOOLS, "^floor_divide: not defined for booleans$"),
     (lambda: BOOLS % BOOLS, "^remainder: not defined for booleans$"),

@@ -247,6 +247,9 @@ MOVED = {
         "%y = view(%x, index=(1, 2)); %y"),
     "a view of everything is nothing": (
         "%y = view(%x, index=((None, None, None), (0, 3, None))); %y", "%x"),
+    "parts without elements are none": (
+        "%a = view(%x, index=((0, 0, None),)); %e = exp(%x); %y = cat(%a, %e, %x, dim=0); %y",
+        "%e = exp(%x); %y = cat(%e, %x, dim=0); %y"),
     "joined as it was split, it is whole": (
         "%a, %b = split(%x, sizes=(1, 2), dim=1); %y = cat(%a, %b, dim=1); %y", "%x"),
     "joined in another order, it is not": (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import ml_dtypes
 import numpy as np
@@ -186,3 +188,12 @@ def test_a_text_that_is_no_graph_raises(text):
 def test_an_input_needs_a_spec():
     with pytest.raises(GraphError, match="an input needs a spec"):
         parse("graph(%x):\n  return %x")
+
+
+def test_every_op_is_known_though_nobody_has_used_it_yet():
+    text = "graph(%x: float32[2, 3], %w: float32[4, 3]): %y = linear(%x, %w, None); return %y"
+    program = (
+        f"import andon; print(andon.parse({text!r}.replace('; ', '\\n').replace('): ', '):\\n')))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "linear(%x, %w, None)" in found.stdout, found.stderr

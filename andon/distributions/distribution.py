@@ -8,6 +8,7 @@ from typing import Any
 from ..core.dtype import get_default_dtype
 from ..core.errors import ArgumentError, MissingNameError, ShapeError
 from ..core.mode import no_grad
+from ..core.op import interpreters
 from ..ops.movement import broadcast_tensors
 from ..tensor.creation import tensor
 from ..tensor.tensor import Size, Tensor
@@ -70,8 +71,8 @@ class Distribution:
         return self.variance.sqrt()
 
     def check(self, condition: Tensor, what: str) -> None:
-        """Raise unless `condition` holds everywhere."""
-        if not bool(condition.all()):
+        """Raise unless `condition` holds everywhere. While a program is recorded, nobody knows."""
+        if interpreters.recorder is None and not bool(condition.all()):
             raise ArgumentError(f"{type(self).__name__}: {what}")
 
     def __repr__(self) -> str:

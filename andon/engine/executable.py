@@ -46,7 +46,7 @@ class Executable:
         self.frames: list[Frame] = []
         self.layout: Layout | None = None
         self.library: ctypes.CDLL | None = None
-        if not is_empty(graph) and have_compiler():
+        if not (is_empty(graph) and is_empty(self.graph)) and have_compiler():
             self.layout, self.library = self.found() or self.built()
 
     @cached_property

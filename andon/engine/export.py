@@ -96,7 +96,8 @@ def of_program(program: Any) -> Exported:
     numbers = len(graph.inputs) - given - len(state)
     arguments = [*range(given), *range(given + len(state), given + len(state) + numbers)]
     arrays = {given + i: cell.owner.array for i, cell in enumerate(state)}
-    results = [r.output for r in recording.results if r.output is not None]
+    returned = recording.results[: recording.returned]
+    results = [r.output for r in returned if r.output is not None]
     return Exported(graph, updates, arguments, arrays, results)
 
 

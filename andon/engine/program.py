@@ -36,8 +36,8 @@ class Program:
         self.meanings = recording.recorder.meanings
         self.results, self.structure = recording.results, recording.structure
         self.returns_one = self.structure is LEAF
-        self.gradients = recording.gradients
-        self.touched = [c.owner.memory for c, _ in recording.updates if c.owner is not None]
+        self.bound, self.returned = recording.bound, recording.returned
+        self.touched = [c.owner for c, _ in recording.updates if c.owner is not None]
         self.state: list[tuple[Any, tuple, Any]] = [
             (c.owner, c.array.shape, c.array.dtype) for c in recording.state
         ]
@@ -68,14 +68,13 @@ class Program:
 
     def holds(self, leaves: Sequence) -> bool:
         """Whether what was recorded is what the function would do now."""
-        for tensor, shape, kind in self.state:
-            array = tensor.array
+        if not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
+            return False
+        for owner, shape, kind in self.state:
+            array = owner.array
             if array.shape != shape or array.dtype is not kind:
                 return False
-        for place, owner in self.aliases:
-            if leaves[place].array is not owner.array:
-                return False
-        return all([read() == value for read, value in self.guards])  # noqa: C419 (faster so)
+        return all(leaves[place].array is owner.array for place, owner in self.aliases)
 
     def reason(self) -> str:
         """Why it does not hold."""
@@ -96,14 +95,16 @@ class Program:
         if self.steps:
             arrays += self.take_steps()
         outputs = (run or self.executable)(arrays)
-        for memory in self.touched:
-            memory.touch()
-        for tensor, result in self.gradients:
-            tensor._grad = self.tensor_of(result, outputs, leaves)
+        for owner in self.touched:
+            owner.memory.touch()
         results = [self.tensor_of(result, outputs, leaves) for result in self.results]
         if self.gradient is not None and mode.grad:
             self.gradient.attach(results, leaves, outputs)
-        return results[0] if self.returns_one else unflatten(self.structure, results)
+        for binding, value in zip(self.bound, results[self.returned :], strict=True):
+            binding.write(value)
+        if self.returns_one:
+            return results[0]
+        return unflatten(self.structure, results[: self.returned])
 
     def profile(self, leaves: Sequence) -> Any:
         """What the kernels take in a call."""
@@ -202,7 +203,7 @@ class Gradient:
                 "differentiate inside of the jitted function"
             )
         seeds = [
-            np.zeros(s.shape, s.dtype) if x is None else x
+            np.zeros(s.shape, s.dtype) if x is None else np.asarray(x)
             for x, (_, s) in zip(g, self.recording.seeds, strict=True)
         ]
         found = iter(self.executable([*saved, *seeds]))

@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ from ..core.spec import Spec
 from ..graph.ir import Symbol, constant, placeholder
 from ..graph.record import record
 from ..graph.trace import Traced, interpret, root_of
+from ..ops.logic import where
 from ..ops.movement import expand
 from ..tensor import Tensor
 from ..tensor.eager import carry_out
+from .binding import ABSENT, Binding, attribute_of, gradient_of
 
 
 @dataclass(eq=False)
@@ -41,7 +44,7 @@ class Cell:
     array: np.ndarray
     symbol: Symbol
     traced: Traced
-    owner: Tensor | None = None  # the tensor it was met in; None: an argument
+    owner: Tensor | Binding | None = None  # the tensor it was met in; None: an argument
 
     @property
     def changed(self) -> bool:
@@ -68,7 +71,8 @@ class Recorder:
         self.called: dict[int, str] = {}  # names by the id of a tensor that was adopted
         self.cells: dict[int, Cell] = {}
         self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
-        self.grads: dict[Tensor, Tensor | None] = {}  # the gradient each tensor had before
+        self.bindings: dict[Any, Binding] = {}  # of gradients by tensor, of attributes by name
+        self.missed: set[tuple[int, str]] = set()  # attributes that were looked for in vain
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # what to read, and what it gave
         self.meanings: list[str] = []  # of the guards
         self.modules: set[Any] = set()
@@ -141,20 +145,46 @@ class Recorder:
 
     def meet_grad(self, tensor: Tensor, read: bool) -> None:
         """Note what gradient `tensor` had. If it is read first, whether there is one matters."""
-        if tensor not in self.grads:
-            self.grads[tensor] = tensor._grad
+        if tensor not in self.bindings:
+            found = self.bindings[tensor] = gradient_of(tensor)
             if read:
-                self.guard(lambda: tensor._grad is None, "whether a tensor has a gradient")
+                self.guard(found.kind, "whether a tensor has a gradient")
+
+    def meet_attribute(self, store: dict[str, Any], name: str) -> None:
+        """Note what a module had under `name`, before it is given a tensor to keep there."""
+        key = (id(store), name)
+        if key not in self.bindings:
+            found = self.bindings[key] = attribute_of(store, name)
+            if found.before is not ABSENT or key in self.missed:
+                self.guard(found.kind, f"whether {name!r} of a module is a tensor")
 
     def meet_module(self, module: Any) -> None:
         """What a module does depends on whether it is in training, and on which tensors it has."""
-        if module in self.modules:
-            return
-        self.modules.add(module)
-        own = module._parameters, module._buffers
-        name = type(module).__name__
-        self.guard(lambda: module.training, f"the training mode of {name}")
-        self.guard(lambda: [id(x) for part in own for x in part.values()], f"a tensor of {name}")
+        if module not in self.modules:
+            self.modules.add(module)
+            self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
+
+    def guard_tensors(self) -> None:
+        """The modules must have the same tensors at later calls, but for those bound anew."""
+        for module in self.modules:
+            kept = [
+                (store, name)
+                for store in (module._parameters, module._buffers)
+                for name in store
+                if (id(store), name) not in self.bindings
+            ]
+            self.guard(partial(identities, kept), f"a tensor of {type(module).__name__}")
+
+    @contextmanager
+    def only_where(self, condition: Tensor) -> Iterator[None]:
+        """What tensors become within, they become where `condition` holds; else they stay."""
+        holds = condition.elements().symbol
+        before = {cell: cell.traced.symbol for cell in self.cells.values()}
+        yield
+        for cell in self.cells.values():
+            now, was = cell.traced.symbol, before.get(cell, cell.symbol)
+            if now is not was:
+                cell.traced.assign(record(where, (holds, now, was), {}))
 
     # What Python does
 
@@ -202,8 +232,8 @@ class Recorder:
         """Give all tensors their own arrays and gradients again."""
         for tensor, array, origin in self.adopted:
             tensor.array, tensor.origin = array, origin
-        for tensor, grad in self.grads.items():
-            tensor._grad = grad
+        for binding in self.bindings.values():
+            binding.restore()
 
     def check_nothing_kept(self, known: list[Traced]) -> None:
         """Raise if a traced array lives on outside of the recording."""
@@ -221,6 +251,10 @@ class Recorder:
     def strays(self, known: list[Traced]) -> list[Traced]:
         expected = {id(root_of(x)) for x in known}
         return [x for x in self.made if id(root_of(x)) not in expected]
+
+
+def identities(kept: list[tuple[dict, str]]) -> list[int]:
+    return [id(store.get(name)) for store, name in kept]
 
 
 def is_mask(array: np.ndarray) -> bool:

@@ -2,8 +2,9 @@
 
 The graph's inputs are, in this order: the arguments, the state that is read, the numbers that may
 change between calls, and the gradients of the results if the results can be differentiated. Its
-outputs are the results, the gradients left in `.grad`, the new state, and then, for results that
-can be differentiated, the gradients of what they depend on.
+outputs are the results, the tensors that were bound elsewhere (a `.grad`, an attribute of a
+module), the new state, and then, for results that can be differentiated, the gradients of what they
+depend on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..autograd.engine import Pass
 from ..core.dtype import dtype
+from ..core.errors import GradientError
 from ..core.mode import mode
 from ..core.op import Symbolic, ancestors, interpreters, using
 from ..core.spec import Spec
@@ -22,6 +24,7 @@ from ..graph.ir import Graph, Symbol, between, placeholder
 from ..graph.trace import Traced
 from ..tensor import Tensor
 from ..tensor.tensor import leaf, wrap
+from .binding import Binding
 from .captured import captured, check_bindings
 from .names import argument_names, names_of
 from .pytree import Structure, flatten, unflatten
@@ -40,8 +43,9 @@ class Recording:
 
     arguments   for each leaf, its Cell; None if it is no tensor
     state       the Cells of tensors that were met otherwise and matter
-    results     the leaves of what was returned, and their `structure`
-    gradients   the tensors whose `.grad` is another now, each with what it is
+    structure   that of what was returned
+    bound       the Bindings that hold something else now
+    results     the leaves of what was `returned` (how many), then what is `bound`
     updates     for each Cell that was changed, the number of the output that it becomes
     sources     what the results can be differentiated by: the numbers of arguments, and tensors
     seeds       for each result that can be, its place among the results and its gradient
@@ -68,6 +72,7 @@ class Recording:
             self.check_nothing_kept()
         finally:
             self.recorder.restore()
+        self.recorder.guard_tensors()
         for each in self.captured:
             self.recorder.guard(each.read, f"what {each.name!r} is bound to")
 
@@ -97,16 +102,14 @@ class Recording:
         return made
 
     def take(self, returned: Any, given: list) -> None:
-        """Note what came out: results, gradients, and what was changed in place."""
+        """Note what came out: results, what was bound, and what was changed in place."""
         self.leaves, self.structure = flatten(returned)
+        self.returned = len(self.leaves)
+        self.bound = [b for b in self.recorder.bindings.values() if b.is_changed]
+        self.leaves += [binding.read() for binding in self.bound]
         own = {id(x): x for x in given if isinstance(x, Tensor)}
         own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted}
         self.results = [self.result(y, own) for y in self.leaves]
-        self.gradients = [
-            (tensor, self.result(tensor._grad, {}))
-            for tensor, before in self.recorder.grads.items()
-            if tensor._grad is not before
-        ]
         changed = [cell for cell in self.recorder.cells.values() if cell.changed]
         self.updates = [(cell, self.output(cell.traced)) for cell in changed]
 
@@ -139,8 +142,12 @@ class Recording:
             spec = Spec(y.array.shape, dtype(y.array.dtype))
             self.seeds.append((i, placeholder(spec, "gradient")))
         seeds = [Traced(np.empty(s.shape, s.dtype), s) for _, s in self.seeds]
-        with using(interpreters.arrays):
-            grads = Pass([node for node, _ in known]).run(nodes, seeds)
+        try:
+            with using(interpreters.arrays):
+                grads = Pass([node for node, _ in known]).run(nodes, seeds)
+        except GradientError:  # what a rule reads has changed since: eagerly, too, there is none
+            self.seeds = []
+            return
         for node, source in known:
             self.sources.append(source)
             self.partials.append(grads[node].symbol if node in grads else None)
@@ -158,6 +165,10 @@ class Recording:
     # The graph
 
     def build(self) -> Graph:
+        bound: dict[Any, Binding] = {b.before: b for b in self.recorder.bindings.values()}
+        for cell in self.recorder.cells.values():
+            if cell.owner is not None:
+                cell.owner = bound.get(cell.owner, cell.owner)
         cells = [cell for cell in self.arguments if cell is not None]
         given = list({id(cell): cell for cell in cells}.values())
         grads = [g for g in self.partials if g is not None]
@@ -175,7 +186,6 @@ class Recording:
 
     def check_nothing_kept(self) -> None:
         arrays = [y.array if is_tensor(y) else y for y in self.leaves]
-        arrays += [t._grad.array for t, _ in self.gradients if t._grad is not None]
         arrays += [cell.traced for cell in self.recorder.cells.values()]
         arrays += [tensor.array for tensor, *_ in self.recorder.adopted]
         for y in self.leaves:

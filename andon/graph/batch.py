@@ -122,7 +122,7 @@ def matmul(value: Symbol, states: list) -> State | None:
 def reduction(value: Symbol, states: list) -> State | None:
     (d,), dims = states, value.attrs["dim"]
     if d in dims:
-        return SUM if value.op.name == "sum" and value.dtype.name == "float32" else None
+        return SUM if value.op.name == "sum" else None
     return d if value.attrs["keepdim"] else d - sum(1 for x in dims if x < d)
 
 
@@ -197,9 +197,8 @@ def norm(value: Symbol, states: list) -> list | None:
 def norm_backward(value: Symbol, states: list) -> list | None:
     rows = states[:-1] if len(value.shape) > 1 else states
     d = states[0]
-    floats = all(dtype.name == "float32" for dtype in value.dtype)
     inner = value.operands[0].ndim - len(value.attrs["normalized_shape"])
-    if dims_of(rows) != {d} or not floats or d >= inner or SUM in states:
+    if dims_of(rows) != {d} or d >= inner or SUM in states:
         return None
     return [d, *[SUM] * (len(value.shape) - 1)]
 
@@ -232,8 +231,7 @@ def embedding(value: Symbol, states: list) -> State | None:
 
 @rule("embedding_backward")
 def embedding_backward(value: Symbol, states: list) -> State | None:
-    both = isinstance(states[0], int) and states[0] == states[1] and value.dtype.name == "float32"
-    return SUM if both else None
+    return SUM if isinstance(states[0], int) and states[0] == states[1] else None
 
 
 @rule("conv", "conv_input_grad")
@@ -243,7 +241,7 @@ def conv(value: Symbol, states: list) -> State | None:
 
 @rule("conv_weight_grad")
 def conv_weight_grad(value: Symbol, states: list) -> State | None:
-    return SUM if states == [0, 0] and value.dtype.name == "float32" else None
+    return SUM if states == [0, 0] else None
 
 
 @rule("sum_pool", "spread_windows", "unpool")
@@ -296,10 +294,17 @@ class Proof:
         return plain and value.dtype.kind in "biu" and all(map(self.is_light, value.operands))
 
     def is_sound(self, value: Symbol, states: list, found: Any) -> bool:
-        """Whether the samples can be told apart in the result and in whole operands."""
-        shapes = value.shape if isinstance(value.dtype, tuple) else (value.shape,)
-        for shape, d in zip(shapes, found if isinstance(found, list) else [found], strict=True):
+        """Whether samples can be told apart in the result and in whole operands, and sums added.
+
+        Accumulators are of float32: threads add theirs as such.
+        """
+        several = isinstance(value.dtype, tuple)
+        shapes, dtypes = (value.shape, value.dtype) if several else ([value.shape], [value.dtype])
+        states_found = found if isinstance(found, list) else [found]
+        for shape, dtype, d in zip(shapes, dtypes, states_found, strict=True):
             if isinstance(d, int) and (d < 0 or shape[d] % self.B):
+                return False
+            if d == SUM and dtype.name != "float32":
                 return False
         if isinstance(found, int) and (value.op.c is not None):
             for x, s in zip(value.operands, states, strict=True):

@@ -181,7 +181,7 @@ class Buffers:
         if index is not None and not early and self.is_free(base, fixed):
             place = self.part_of(whole, start, index)
             strides = strides_of(place, forms)
-            if strides is not None and (base.op is not item or strides[-1] == 1):
+            if strides is not None and self.may_lie(base, strides):
                 self.homes[base] = Strided(self.memory(whole), place.offset, strides)
                 return base
         copied, forms = copy_of(x), fresh(x.shape)
@@ -209,6 +209,13 @@ class Buffers:
         if value.op is item:
             return value.inputs[0].op.name in ("attention", "attention_backward")
         return value in self.pieces or (value.op in (cat, stack)) or fits_in_loop(value, self.loops)
+
+    def may_lie(self, value: Symbol, strides: tuple[int, ...]) -> bool:
+        """Whether those who write and read a value can do so where it would have these strides."""
+        packed = any(user.op.name in PACKED for user in self.users[value])
+        if packed and not are_rows(strides, value.shape):
+            return False
+        return value.op is not item or strides[-1] == 1
 
     def lie_permuted(self, view: Symbol, fixed: set[Symbol]) -> None:
         """Let attention's (B, H, T, D) lie as the (B, T, H, D) that a view of it shows."""
@@ -239,11 +246,11 @@ class Buffers:
         if name == "matmul" and (self.is_shared(value, x) or self.is_scattered(value, x)):
             return False
         lies = self.strided(x)
-        pairs = [] if lies is None else list(zip(lies.strides, x.shape, strict=True))
+        if lies is None or not x.shape:
+            return False
         if name == "matmul":
-            return any(step == 1 or n == 1 for step, n in pairs[-2:])
-        steps = zip(pairs, row_major(x.shape), strict=False)
-        return bool(pairs) and all(n == 1 or a == b for (a, n), b in steps)
+            return 1 in (*lies.strides[-2:], *x.shape[-2:])
+        return are_rows(lies.strides, x.shape)
 
     def has_rows(self, x: Symbol) -> bool:
         """Whether the last dim lies element by element."""
@@ -286,6 +293,12 @@ def strides_of(place: Form, forms: Forms) -> tuple[int, ...] | None:
             return None
         strides.append(stride)
     return tuple(strides)
+
+
+def are_rows(strides: Sequence[int], shape: tuple[int, ...]) -> bool:
+    """Whether elements lie row by row."""
+    steps = zip(strides, row_major(shape), shape, strict=True)
+    return all(a == b or n == 1 for a, b, n in steps)
 
 
 def walks_evenly(strides: Sequence[int], shape: Sequence[int]) -> bool:

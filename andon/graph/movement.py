@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.op import item
 from ..ops.index import view
+from ..ops.join import cat
 from ..ops.movement import expand, permute, reshape
 from .algebra import as_spec, made_by
 from .fold import is_elementwise
@@ -120,6 +121,15 @@ def view_twice(value: Symbol) -> Any:
     if made_by(x, "expand") and math.prod(x.inputs[0].shape) == 1:
         return expand.apply(as_number(x.inputs[0]), shape=value.shape)
     return None
+
+
+@movement.of("cat")
+def cat_of_nothing(value: Symbol) -> Any:
+    """Parts without elements add nothing."""
+    parts = [x for x in value.inputs if 0 not in x.shape]
+    if len(parts) in (0, len(value.inputs)) or any(x.dtype != value.dtype for x in parts):
+        return None
+    return cat.apply(*parts, dim=value.attrs["dim"])
 
 
 @movement.of("cat", "stack")

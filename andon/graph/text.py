@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import linecache
 import math
+import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from itertools import groupby
@@ -23,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..core.dtype import OF_NAME, DType, dtype
 from ..core.errors import GraphError
 from ..core.op import Op, item, registry
@@ -282,8 +285,16 @@ def check_dims(attrs: dict) -> None:
 
 def op_named(name: str) -> Op:
     if name not in registry:
+        load_ops()
+    if name not in registry:
         raise GraphError(f"parse: no such op: {name}")
     return registry[name]
+
+
+def load_ops() -> None:
+    """Define what ops there are: programs that read graphs have used few of them before."""
+    for module in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):
+        importlib.import_module(module.name)
 
 
 def spec_from(dtype_name: str, dims: str) -> Spec:

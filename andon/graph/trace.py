@@ -25,7 +25,7 @@ from ..ops import arithmetic, elementwise, extremes, index, largest, logic, move
 from ..ops.index import Recipe, write
 from ..ops.linalg import matmul
 from ..ops.movement import cast, expand, permute, reshape
-from .ir import Symbol, constant
+from .ir import Graph, Symbol, constant
 from .record import record
 
 ADVICE = "return it, or compute with tensors (andon.where for a choice)"
@@ -141,15 +141,16 @@ class Traced(Symbolic):
 
     # What an array knows and a recording does not
 
-    def unknown(self, *_: Any, **__: Any) -> Any:
-        raise GraphError(
-            f"recording: the elements of a tensor are not known while a program is recorded, "
-            f"so that Python cannot read or test them; {ADVICE}: {self.spec}"
-        )
-
-    item = tolist = any = all = max = min = tobytes = unknown
-    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = __contains__ = unknown
-    __dlpack__ = __format__ = __complex__ = unknown
+    def elements(self) -> np.ndarray:
+        """The elements, if they follow from constants alone. Raises: GraphError if not."""
+        try:
+            (found,) = Graph([], [self.symbol]).check().run()
+        except GraphError:
+            raise GraphError(
+                f"recording: the elements of a tensor are not known while a program is recorded, "
+                f"so that Python cannot read or test them; {ADVICE}: {self.spec}"
+            ) from None
+        return found
 
     # NumPy's functions
 
@@ -308,6 +309,10 @@ FUNCTIONS: dict[Any, Callable] = {
 }
 
 
+def reading(name: str) -> Callable:
+    return lambda self, *args, **options: getattr(self.elements(), name)(*args, **options)
+
+
 def binary(op: Op, reflected: bool = False) -> Callable:
     def method(self: Traced, other: Any) -> Any:
         return call(op, other, self) if reflected else call(op, self, other)
@@ -332,6 +337,12 @@ OPERATORS = {
 COMPARISONS = {
     "lt": logic.lt, "le": logic.le, "gt": logic.gt, "ge": logic.ge, "eq": logic.eq, "ne": logic.ne
 }  # fmt: skip
+READS = [
+    "item", "tolist", "any", "all", "max", "min", "tobytes", "__array__", "__bool__", "__float__",
+    "__int__", "__index__", "__iter__", "__contains__", "__dlpack__", "__format__", "__complex__",
+]  # fmt: skip
+for _name in READS:
+    setattr(Traced, _name, reading(_name))
 for _name, _op in OPERATORS.items():
     setattr(Traced, f"__{_name}__", binary(_op))
     setattr(Traced, f"__r{_name}__", binary(_op, reflected=True))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.errors import ArgumentError
 from ..core.mode import no_grad
+from ..ops.logic import where
 from ..tensor.creation import tensor
 from ..tensor.tensor import Tensor
 from .module import Module
@@ -53,12 +54,14 @@ class AveragedModel(Module):
     def update_parameters(self, model: Module) -> None:
         """Take the present parameters of `model` into the averages."""
         averages, news = self.averaged(self.module), self.averaged(model)
-        count = int(self.n_averaged)
-        if count and self.multi_avg_fn is not None:
+        first = self.n_averaged == 0  # whose average nobody uses
+        if self.multi_avg_fn is not None:
             self.multi_avg_fn(averages, news, self.n_averaged)
-        else:
-            for average, new in zip(averages, news, strict=True):
-                average.copy_(self.avg_fn(average, new, self.n_averaged) if count else new)
+        for average, new in zip(averages, news, strict=True):
+            if self.multi_avg_fn is None:
+                average.copy_(where(first, new, self.avg_fn(average, new, self.n_averaged)))
+            else:
+                average.copy_(where(first, new, average))
         if not self.use_buffers:
             for own, new in zip(self.module.buffers(), model.buffers(), strict=True):
                 own.copy_(new)

@@ -84,6 +84,8 @@ class Module(Hooks, State):
         for store in (own["_parameters"], own["_buffers"], own["_modules"]):
             if name in store:
                 return store[name]
+        if interpreters.recorder is not None:
+            interpreters.recorder.missed.add((id(own), name))
         raise MissingNameError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -99,9 +101,16 @@ class Module(Hooks, State):
                         f"{type(self).__name__}: {name} is one of its {store[1:]}, "
                         f"so it cannot become a {type(value).__name__}"
                     )
+                self._note_binding(registered, name, value)
                 registered[name] = value
                 return
+        self._note_binding(self.__dict__, name, value)
         object.__setattr__(self, name, value)
+
+    def _note_binding(self, store: dict[str, Any], name: str, value: Any) -> None:
+        """Tell a recording that a tensor is about to be kept, as each later call has to do."""
+        if isinstance(value, Tensor) and interpreters.recorder is not None:
+            interpreters.recorder.meet_attribute(store, name)
 
     def _adopt(self, name: str, value: Parameter | Module | Buffer) -> None:
         """Register what is assigned, in place of whatever had that name."""
@@ -365,6 +374,8 @@ class Module(Hooks, State):
         """Training mode for this module and all below: dropout drops, norms learn statistics."""
         if not isinstance(mode, bool):
             raise DTypeError(f"train: mode must be a bool: {mode!r}")
+        if interpreters.recorder is not None:
+            interpreters.recorder.meet_module(self)
         self.training = mode
         for child in self.children():
             child.train(mode)

@@ -109,7 +109,7 @@ class BatchNorm(ChannelNorm):
             self.num_batches_tracked.add_(1)
         factor = self.momentum
         if factor is None:
-            factor = 1 / float(self.num_batches_tracked) if counted else 0.0
+            factor = 1 / self.num_batches_tracked.to(self.running_mean.dtype) if counted else 0.0
         stats = (self.running_mean, self.running_var)
         known = stats[0] is not None and stats[1] is not None
         used = stats if not self.training or self.track_running_stats else (None, None)

@@ -89,7 +89,7 @@ def unroll_backwards(
 ) -> tuple[list[Tensor], State]:
     """As `unroll`, from the last input to the first: the batch grows."""
     outputs: list[Tensor] = []
-    start, state = state, tuple(s[:0] for s in state)
+    start, state = state, tuple(s[: inputs[-1].shape[0]] for s in state)
     for x in reversed(inputs):
         have, n = state[0].shape[0], x.shape[0]
         if n > have:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..core.errors import ArgumentError, IndexingError, ShapeError
 from ..core.mode import no_grad
+from ..ops.logic import where
 from ..tensor.creation import empty
 from ..tensor.tensor import Tensor
 from . import functional as F
@@ -61,12 +60,11 @@ class Table(Module):
         """Scale down, in place, those rows in use whose norm exceeds `max_norm`."""
         if self.max_norm is None:
             return
-        table, used = self.weight.array, np.unique(indices.array)
-        used = used[(used >= 0) & (used < len(table))]  # the look-up tells of the others
-        norms = np.linalg.norm(table[used], ord=self.norm_type, axis=1, keepdims=True)
-        long = norms[:, 0] > self.max_norm
-        table[used[long]] *= self.max_norm / (norms[long] + 1e-7)
-        self.weight.memory.touch()
+        with no_grad():
+            used = F.embedding(indices, self.weight)  # a row that is used twice is written twice
+            norms = used.norm(self.norm_type, dim=-1, keepdim=True)
+            factors = where(norms > self.max_norm, self.max_norm / (norms + 1e-7), 1.0)
+            self.weight[indices] = used * factors
 
 
 class Embedding(Table):

@@ -8,21 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.dtype import dtype as as_dtype
-from ..core.errors import ArgumentError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, ShapeError
 from ..core.op import elementwise, to_floating
 from ..core.spec import normal_dim
 from .elementwise import rounded_once, sigmoid, tanh
 from .extremes import abs
 from .join import chunk
-from .logic import ge, gt, le, logical_or, where
+from .logic import ge, gt, le, logical_or, refuses, where
 from .movement import reshape
 
 # Piecewise linear
 
 
+@refuses("bool", "not defined for booleans")
 @elementwise(c="({0} < 0 ? 0 : {0})", grad=lambda g, y: where(le(y, 0), 0.0, g))
 def relu(x):
-    """max(x, 0). Its gradient at 0 is 0."""
+    """max(x, 0). Its gradient at 0 is 0. Not defined for booleans."""
+    if x.dtype == np.bool_:
+        raise DTypeError("relu: not defined for booleans")
     return np.maximum(x, 0)
 
 

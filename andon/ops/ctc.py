@@ -12,16 +12,18 @@ import math
 
 import numpy as np
 
-from ..core.errors import ArgumentError, ShapeError
-from .extremes import clamp_min
+from ..core.dtype import dtype as as_dtype
+from ..core.dtype import int64
+from ..core.errors import ArgumentError, GraphError, ShapeError
+from .extremes import clamp_max, clamp_min
 from .gather_scatter import gather
 from .index import getitem
-from .join import stack
-from .logic import lt, where
+from .join import cat, narrow, stack
+from .logic import eq, gt, lt, ne, where
 from .moments import mean
-from .movement import cast, expand, unsqueeze
+from .movement import cast, expand, reshape, unsqueeze
 from .reduce import logsumexp, sum
-from .scan import shift
+from .scan import cumsum, shift
 
 NEVER = -1e30  # log of a probability of 0, such that differences are still numbers
 
@@ -46,9 +48,9 @@ def ctc_loss(
         log_probs = unsqueeze(log_probs, 1)
     T, B, _ = log_probs.shape
     inputs, sizes = lengths(input_lengths, B), lengths(target_lengths, B)
-    labels, skippable = extended(np.asarray(targets), sizes, blank)
-    if inputs.size and (inputs.max() > T or inputs.min() < 0):
-        raise ShapeError(f"ctc_loss: input lengths of at most {T} expected: {inputs.tolist()}")
+    targets = as_tensor(targets)
+    check_lengths(inputs, sizes, T, targets)
+    labels, skippable = extended(targets, sizes, blank)
     loss = -log_likelihood(log_probs, labels, skippable, inputs, sizes)
     loss = where(lt(loss, -NEVER / 2), loss, 0.0 if zero_infinity else math.inf)
     return reduced(loss, sizes, reduction, single)
@@ -69,31 +71,59 @@ def cast_like(x, y):
 
 
 def lengths(given, B):
-    """B lengths as an array, from a tensor or a sequence."""
-    found = np.asarray(given).reshape(-1)
-    if found.shape != (B,) or found.dtype.kind not in "iu":
-        raise ShapeError(f"ctc_loss: a length for each of {B} sequences expected: {found.shape}")
+    """B lengths as a tensor, from a tensor or a sequence."""
+    found = as_tensor(given)
+    found = reshape.apply(found, shape=(math.prod(found.shape),))
+    if tuple(found.shape) != (B,) or as_dtype(found.dtype).category != 1:
+        raise ShapeError(
+            f"ctc_loss: a length for each of {B} sequences expected: {list(found.shape)}"
+        )
     return found
+
+
+def as_tensor(given):
+    return given if hasattr(given, "dtype") else np.asarray(given)
+
+
+def known(x):
+    """The elements of a tensor; None while a program is recorded that will compute them."""
+    try:
+        return np.asarray(x)
+    except GraphError:
+        return None
+
+
+def check_lengths(inputs, sizes, T, targets):
+    inputs, sizes = known(inputs), known(sizes)
+    if inputs is not None and inputs.size and (inputs.max() > T or inputs.min() < 0):
+        raise ShapeError(f"ctc_loss: input lengths of at most {T} expected: {inputs.tolist()}")
+    if sizes is not None and sizes.size:
+        longest = sizes.sum() if targets.ndim == 1 else sizes.max()
+        if longest > targets.shape[-1] or sizes.min() < 0:
+            raise ShapeError(
+                f"ctc_loss: targets of lengths {sizes.tolist()} expected: {list(targets.shape)}"
+            )
 
 
 def extended(targets, sizes, blank):
     """The targets as rows with blanks around each label; and where two steps may be one.
 
     A blank can be skipped between two labels that differ.
+    Shapes: (B, 2 S + 1), S being the length of the longest target, or of all if it is not known.
     """
-    B, S = len(sizes), max(sizes.max(initial=0), 0)
-    rows = np.full((B, S), blank)
-    starts = np.concatenate([[0], np.cumsum(sizes)]) if targets.ndim == 1 else None
-    for b, size in enumerate(sizes):
-        row = targets[starts[b] : starts[b] + size] if starts is not None else targets[b, :size]
-        if len(row) != size:
-            raise ShapeError(f"ctc_loss: a target of length {size} expected: {targets.shape}")
-        rows[b, :size] = row
-    labels = np.full((B, 2 * S + 1), blank)
-    labels[:, 1::2] = rows
-    skippable = np.zeros(labels.shape, bool)
-    skippable[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
-    return labels, skippable
+    found = known(sizes)
+    B, S = sizes.shape[0], targets.shape[-1] if found is None else found.max(initial=0)
+    steps, at = np.arange(S), np.arange(2 * S + 1)
+    if targets.ndim == 1:  # one after the other
+        places = unsqueeze(cumsum(sizes, 0) - sizes, 1) + steps
+        rows = getitem(targets, clamp_max(places, max(targets.shape[0] - 1, 0)))
+    else:
+        rows = narrow(targets, 1, 0, S)
+    rows = where(lt(steps, unsqueeze(sizes, 1)), rows, blank)
+    rows = cat([cast.apply(rows, dtype=int64), np.full((B, 1), blank)], 1)  # (B, S + 1)
+    labels = where(at % 2 == 1, getitem(rows, (slice(None), at // 2)), blank)
+    differ = ne(labels, blank) & ne(labels, shift(labels, 1, 2, blank))
+    return labels, differ & (at >= 2)
 
 
 def log_likelihood(log_probs, labels, skippable, inputs, sizes):
@@ -103,18 +133,17 @@ def log_likelihood(log_probs, labels, skippable, inputs, sizes):
     """
     T, B, _ = log_probs.shape
     L = labels.shape[1]
-    index = expand.apply(labels, shape=(T, B, L))
-    at = gather.apply(log_probs, np.ascontiguousarray(index), dim=2)  # (T, B, L)
-    begins = (np.arange(L) == 0) | ((np.arange(L) == 1) & (sizes[:, None] > 0))
-    alpha = where(begins, getitem(at, 0), NEVER)
+    at, last = np.arange(L), 2 * unsqueeze(sizes, 1)
+    scores = gather.apply(log_probs, expand.apply(labels, shape=(T, B, L)), dim=2)  # (T, B, L)
+    begins = lt(at, 1) | (lt(at, 2) & gt(last, 0))
+    alpha = where(begins, getitem(scores, 0), NEVER)
     for t in range(1, T):
         steps = [
             alpha,
             shift(alpha, 1, 1, NEVER),
             where(skippable, shift(alpha, 1, 2, NEVER), NEVER),
         ]
-        grown = clamp_min(logsumexp(stack(steps, 0), 0) + getitem(at, t), NEVER)
-        alpha = where((t < inputs)[:, None], grown, alpha)
-    ends = np.arange(L) == 2 * sizes[:, None]
-    ends |= np.arange(L) == 2 * sizes[:, None] - 1
+        grown = clamp_min(logsumexp(stack(steps, 0), 0) + getitem(scores, t), NEVER)
+        alpha = where(unsqueeze(gt(inputs, t), 1), grown, alpha)
+    ends = eq(last, at) | eq(last - 1, at)
     return logsumexp(where(ends, alpha, NEVER), 1)

@@ -16,7 +16,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..core.dtype import bool_, float32, float64, int64
+from ..core.dtype import bool_, float32, float64, int64, promote_types
 from ..core.dtype import dtype as as_dtype
 from ..core.errors import ArgumentError, DataError, DTypeError, ShapeError
 from ..core.op import op
@@ -380,7 +380,8 @@ def rrelu(x, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, generat
         raise ArgumentError(f"rrelu: lower must be at most upper: {lower}, {upper}")
     slope = (lower + upper) / 2
     if training:
-        u = random_uniform.apply(key_from(generator), shape=tuple(x.shape), dtype=float32)
+        drawn = promote_types(as_dtype(x.dtype), float32)
+        u = random_uniform.apply(key_from(generator), shape=tuple(x.shape), dtype=drawn)
         slope = cast.apply(u * (upper - lower) + lower, dtype=as_dtype(x.dtype))
     y = where(lt(x, 0), x * slope, x)
     return x.become(y) if inplace else y

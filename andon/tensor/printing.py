@@ -52,7 +52,7 @@ def tensor_text(tensor: Any) -> str:
     """`tensor([1., 2.])`, with the dtype where it is unusual and the node that made it."""
     array = tensor.elements()
     if isinstance(array, Symbolic):
-        array.unknown()
+        array = array.elements()
     array = array.astype(np.float32) if array.dtype.kind == "V" else array
     suffixes = []
     if array.size == 0 and array.ndim != 1:

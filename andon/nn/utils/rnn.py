@@ -13,8 +13,8 @@ import numpy as np
 
 from ...core.errors import ArgumentError, ShapeError
 from ...ops.join import cat, stack
-from ...tensor.creation import full
-from ...tensor.tensor import Tensor, wrap
+from ...tensor.creation import full, tensor
+from ...tensor.tensor import Tensor
 
 
 class PackedSequence(NamedTuple):
@@ -86,11 +86,11 @@ def pack_padded_sequence(
             )
     else:
         by_length = np.argsort(-np.array(n), kind="stable")
-        order, back = wrap(by_length), wrap(np.argsort(by_length))
+        order, back = tensor(by_length), tensor(np.argsort(by_length))
         x, n = rows(x, 1, order), [n[i] for i in by_length]
     sizes = [sum(length > t for length in n) for t in range(n[0])]
     data = cat([x[t, :size] for t, size in enumerate(sizes)], 0)
-    return PackedSequence(data, wrap(np.array(sizes, np.int64)), order, back)
+    return PackedSequence(data, tensor(sizes), order, back)
 
 
 def pad_packed_sequence(
@@ -109,7 +109,7 @@ def pad_packed_sequence(
     steps = [padded_to(sizes[0], s, padding_value, "right") for s in sequence.data.split(sizes)]
     empty = padded_to(sizes[0], sequence.data[:0], padding_value, "right")
     x = stack(steps + [empty] * (total - len(steps)), 0)  # (T, B, *)
-    lengths = wrap(np.array([sum(size > i for size in sizes) for i in range(sizes[0])]))
+    lengths = tensor([sum(size > i for size in sizes) for i in range(sizes[0])])
     if sequence.unsorted_indices is not None:
         x = rows(x, 1, sequence.unsorted_indices)
         lengths = rows(lengths, 0, sequence.unsorted_indices)

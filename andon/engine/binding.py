@@ -1,0 +1,61 @@
+"""Binding: where Python keeps a tensor: the `.grad` of another, or an attribute of a module.
+
+A recorded function may bind another tensor there, and so may the program between two calls. So a
+recording reads what is bound at the call, and binds what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..tensor import Tensor
+from .captured import mark
+
+ABSENT = object()
+
+
+class Binding:
+    """`before` is what was bound when the function was about to bind something else.
+
+    It stands for the tensor that is bound at a call: its array, and its memory.
+    """
+
+    def __init__(self, read: Callable[[], Any], write: Callable[[Any], None]):
+        self.read, self.write, self.before = read, write, read()
+
+    @property
+    def is_changed(self) -> bool:
+        return self.read() is not self.before
+
+    def restore(self) -> None:
+        self.write(self.before)
+
+    def kind(self) -> Any:
+        """What a recording depends on: who it is, but of a tensor only that it is one.
+
+        A view is read where its base is, so that no other tensor can take its place.
+        """
+        bound = self.read()
+        return True if isinstance(bound, Tensor) and bound.base is None else mark(bound)
+
+    array = property(lambda self: self.read().array)
+    memory = property(lambda self: self.read().memory)
+    requires_grad = property(lambda self: self.read().requires_grad)
+    _version = property(lambda self: self.read()._version)
+
+
+def gradient_of(tensor: Tensor) -> Binding:
+    return Binding(lambda: tensor._grad, lambda grad: setattr(tensor, "_grad", grad))
+
+
+def attribute_of(store: dict[str, Any], name: str) -> Binding:
+    """The entry of a module's `__dict__`, or of its buffers."""
+
+    def write(value: Any) -> None:
+        if value is ABSENT:
+            store.pop(name, None)
+        else:
+            store[name] = value
+
+    return Binding(lambda: store.get(name, ABSENT), write)
