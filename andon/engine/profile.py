@@ -115,8 +115,8 @@ class Profile:
         title = f"{self.name}: {human(self.seconds, 's')}, {threads}; the roof, as measured: {peak}"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="")
         for name in ("kernel", *NUMBERS, "line", "values"):
-            side = "left" if name in WORDS else "right"
-            table.add_column(name, justify=side, max_width=WORDS.get(name), no_wrap=True)
+            table.add_column(name, max_width=WORDS.get(name), no_wrap=True)
+            table.columns[-1].justify = "left" if name in WORDS else "right"
         for row in self.rows:
             table.add_row(*map(Text, self.line(row)))
         rest = max(self.seconds - sum(row.seconds for row in self.rows), 0.0)
