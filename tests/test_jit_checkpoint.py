@@ -260,3 +260,21 @@ def test_after_is_computed_by_no_kernel_and_awaits_its_token():
     x = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
     for ours, expected in zip(Executable(graph)([x]), graph.run(x), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
+
+
+def test_what_is_joined_late_does_not_lie_in_the_whole_from_early_on():
+    lines = (
+        "graph(%x: float32[8, 8]):",
+        "  %early: float32[8, 8] = exp(%x)",
+        "  %h: float32[8, 8] = matmul(%early, %early)",
+        "  %part: float32[8, 8] = {}",
+        "  %whole: float32[16, 8] = cat(%part, %h, dim=0)",
+        "  return %whole",
+    )
+
+    def values_with_a_home(part):
+        homes = translate(parse("\n".join(lines).format(part))).buffers.homes
+        return {value.op.name for value in homes}
+
+    assert "exp" in values_with_a_home("positive(%early)")
+    assert "exp" not in values_with_a_home("after(%early, %h)")

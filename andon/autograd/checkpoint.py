@@ -97,7 +97,8 @@ def checkpoint(
 ) -> Any:
     """function(*args, **kwargs), whose intermediate values are computed again for backward.
 
-    The random state is put back for the second run, so that dropout drops the same.
+    The random state is put back for the second run, so that dropout drops the same. What is to be
+    computed again in a recorded program must depend on the arguments, not on captured tensors.
     """
     if not mode.grad:
         return function(*args, **kwargs)

@@ -168,7 +168,7 @@ class Grouping:
                 readers.append(k)
 
     def in_order(self) -> list[Kernel]:
-        """The kernels, each after those that it needs; as early as their first value was made.
+        """The kernels, each after those that it needs; as early as what others read was made.
 
         So a gradient that an optimizer's step has taken in is computed where it was recorded, and
         what it is made of need not be kept. But what is written over waits for those who read it,
@@ -176,23 +176,35 @@ class Grouping:
         """
         left = {k for k, kernel in enumerate(self.kernels) if kernel.members}
         done, found = sum(1 << k for k in range(len(self.kernels)) if k not in left), []
-        first = [min((m.order for m in kernel.members), default=0) for kernel in self.kernels]
-        readers = self.readers_of_state()
+        readers = self.readers_of_memory()
+        made = {k: self.first_made(k, readers) for k in left}
+        waits = self.readers_of_state(readers)
         while left:
             ready = [k for k in left if not self.needs[k] & ~done]
-            harmless = [k for k in ready if not readers.get(k, 0) & ~done]
-            k = min(harmless or ready, key=first.__getitem__)
+            harmless = [k for k in ready if not waits.get(k, 0) & ~done]
+            k = min(harmless or ready, key=made.__getitem__)
             left.remove(k)
             done |= 1 << k
             found.append(self.kernels[k])
         return found
 
-    def readers_of_state(self) -> dict[int, int]:
-        """For kernels that compute new state: who else reads the old, as a bit set."""
-        readers: dict[Symbol, int] = {}
+    def readers_of_memory(self) -> dict[Symbol, int]:
+        """The kernels that read each value's memory, as a bit set."""
+        found: dict[Symbol, int] = {}
         for k, kernel in enumerate(self.kernels):
             for x in reads(kernel, self.buffers):
-                readers[x] = readers.get(x, 0) | 1 << k
+                found[x] = found.get(x, 0) | 1 << k
+        return found
+
+    def first_made(self, k: int, readers: dict[Symbol, int]) -> int:
+        """The order of the first value that other kernels read; if none is, of the first."""
+        members = self.kernels[k].members
+        memory = self.buffers.memory
+        read = [m.order for m in members if readers.get(memory(m), 0) & ~(1 << k)]
+        return min(read or [m.order for m in members])
+
+    def readers_of_state(self, readers: dict[Symbol, int]) -> dict[int, int]:
+        """For kernels that compute new state: who else reads the old, as a bit set."""
         found: dict[int, int] = {}
         for output, target in self.buffers.updates.items():
             k = self.of.get(self.base(self.graph.outputs[output]), -1)
