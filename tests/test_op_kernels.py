@@ -11,7 +11,7 @@ from andon.core.errors import CompileError, IndexingError
 from andon.core.op import registry
 from andon.devices import compiler
 from andon.engine import op_graph, op_kernels
-from andon.engine.op_kernels import BACKWARD, FORWARD, OpKernel
+from andon.engine.op_kernels import OFFERED, OpKernel
 
 pytestmark = pytest.mark.skipif(not compiler.available(), reason="there is no C compiler")
 
@@ -34,6 +34,8 @@ def heads(*shape):
 
 
 PROGRAMS = {
+    "matmul": lambda: heads(2, 3, 70, 160) @ heads(2, 3, 50, 160).mT,
+    "where": lambda: leaf(3, *ROWS).masked_fill(andon.tensor(floats(*ROWS) > 0), -np.inf).exp(),
     "layer_norm": lambda: F.layer_norm(leaf(*ROWS), (260,), leaf(260), leaf(260)),
     "rms_norm": lambda: F.rms_norm(leaf(*ROWS), (260,), leaf(260)),
     "batch_norm": lambda: F.batch_norm(leaf(16, 8, 23, 23), None, None, leaf(8), leaf(8), True),
@@ -52,6 +54,7 @@ PROGRAMS = {
         andon.tensor(np.arange(1024).reshape(4, 256) % 50), leaf(50, 70)
     ),
 }
+ALONE = {"matmul", "where", "embedding_backward"}  # whose rules apply no op but themselves
 
 
 def gradients(program, seed=0):
@@ -84,7 +87,7 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_compiled_kernel_gives_what_the_reference_does(name, calls, monkeypatch):
     found = gradients(PROGRAMS[name])
-    assert name in calls and (calls & BACKWARD or name == "embedding_backward")
+    assert name in calls and (len(calls) > 1 or name in ALONE)
     monkeypatch.setattr(op_kernels, "LARGE", 1 << 30)
     for a, b in zip(found, gradients(PROGRAMS[name]), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
@@ -93,7 +96,7 @@ def test_a_compiled_kernel_gives_what_the_reference_does(name, calls, monkeypatc
 def test_every_op_with_an_offer_has_it():
     PROGRAMS["attention"]()
     kernels = {op.name for op in registry.values() if isinstance(op.kernel, OpKernel)}
-    assert kernels == FORWARD | BACKWARD
+    assert kernels == OFFERED
 
 
 def test_what_is_small_or_does_not_train_stays_with_the_reference(calls):

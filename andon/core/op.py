@@ -119,9 +119,8 @@ class Op:
     def __init__(self, reference: Callable, *, c: str | None = None, view: bool = False):
         update_wrapper(self, reference)
         self.name: str = reference.__name__
-        self.reference = self.kernel = reference
-        if self.name in offers:
-            self.kernel = offers[self.name](self)
+        self.reference = reference
+        self.fast(reference)
         self.operands = operand_names(reference)
         self.infer: Callable | None = None
         self.vjp: Callable | None = None
@@ -181,6 +180,12 @@ class Op:
         self.vjp, self.needs = rule, "needs" in keyword_names(rule)
         self.differentiable = True
         return rule
+
+    def fast(self, kernel: Callable) -> Callable:
+        """Decorator: `kernel` computes what the reference does, sooner; an offer comes first."""
+        offer = offers.get(self.name)
+        self.kernel = offer(self, kernel) if offer else kernel
+        return kernel
 
     def decompose(self, composite: Callable) -> Callable:
         """Decorator: `composite(*inputs, **attrs)` is the op written with simpler ops."""

@@ -18,15 +18,13 @@ from typing import Any
 import numpy as np
 
 from ..core.mode import mode
-from ..core.op import Op, offers
+from ..core.op import Op, interpreters, offers
 
-FORWARD = {
-    "layer_norm", "rms_norm", "batch_norm", "softmax", "log_softmax", "cross_entropy", "attention",
-    "gelu_tanh", "gelu_erf", "silu", "conv", "max_pool",
-}  # fmt: skip
-BACKWARD = {
-    "layer_norm_backward", "rms_norm_backward", "batch_norm_backward", "softmax_backward",
-    "log_softmax_backward", "cross_entropy_backward", "attention_backward", "gelu_tanh_backward",
+OFFERED = {
+    "matmul", "where", "softmax", "log_softmax", "cross_entropy", "attention", "layer_norm",
+    "rms_norm", "batch_norm", "gelu_tanh", "gelu_erf", "silu", "conv", "max_pool",
+    "softmax_backward", "log_softmax_backward", "cross_entropy_backward", "attention_backward",
+    "layer_norm_backward", "rms_norm_backward", "batch_norm_backward", "gelu_tanh_backward",
     "gelu_erf_backward", "silu_backward", "conv_input_grad", "conv_weight_grad", "unpool",
     "embedding_backward",
 }  # fmt: skip
@@ -36,31 +34,33 @@ DTYPES = {np.dtype(t) for t in (np.float32, np.int64, np.bool_)}
 
 
 class OpKernel:
-    """The kernel of one op: compiled for what is large and trains, the reference for all else."""
+    """The kernel of one op: compiled for what is large and trains, NumPy's (`plain`) for all else."""
 
-    def __init__(self, op: Op):
-        self.op, self.reference = op, op.reference
-        self.is_backward = op.name in BACKWARD
+    def __init__(self, op: Op, plain: Callable):
+        self.op, self.plain = op, plain
+        self.pays = are_large_stacks if op.name == "matmul" else are_large
         self.known: dict[tuple, Callable | None] = {}
         self.lock = threading.Lock()
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
-        if not ((self.is_backward or mode.grad) and are_large(inputs)):
-            return self.reference(*inputs, **attrs)
+        if not (self.pays(inputs) and trains()):
+            return self.plain(*inputs, **attrs)
         orders = tuple(order_in_memory(x) for x in inputs)
         key = (*map(kind_of, inputs), orders, *attrs.items())
         run = self.known[key] if key in self.known else self.built(key, inputs, orders, attrs)
         if run is None:
-            return self.reference(*inputs, **attrs)
+            return self.plain(*inputs, **attrs)
         found = run([x.transpose(o) for x, o in zip(inputs, orders, strict=True) if o is not None])
         return found[0] if len(found) == 1 else tuple(found)
 
     def built(self, key: tuple, inputs: tuple, orders: tuple, attrs: dict) -> Callable | None:
-        """The compiled op for operands of this kind; None where the reference has to do."""
+        """The compiled op for operands of this kind; None where NumPy has to do."""
         with self.lock:
             if key not in self.known and len(self.known) < MOST:
+                from ..devices.allocator import keep_freed_memory
                 from .op_graph import compiled  # here, so that `import andon` stays quick
 
+                keep_freed_memory()
                 self.known[key] = compiled(self.op, inputs, orders, attrs)
             return self.known.get(key)
 
@@ -68,6 +68,16 @@ class OpKernel:
 def are_large(inputs: tuple) -> bool:
     arrays = [x for x in inputs if isinstance(x, np.ndarray)]
     return any(x.size >= LARGE for x in arrays) and all(x.dtype in DTYPES for x in arrays)
+
+
+def are_large_stacks(inputs: tuple) -> bool:
+    """Of two stacks of matrices; one matrix is a call of BLAS, as good as ours."""
+    return inputs[1].ndim > 2 and are_large(inputs)
+
+
+def trains() -> bool:
+    """Whether a backward pass runs, or may follow."""
+    return mode.grad or interpreters.run is interpreters.arrays
 
 
 def order_in_memory(x: Any) -> tuple[int, ...] | None:
@@ -81,4 +91,4 @@ def kind_of(x: Any) -> tuple:
     return (x.shape, x.dtype) if isinstance(x, np.ndarray) else (type(x), x)
 
 
-offers.update(dict.fromkeys([*FORWARD, *BACKWARD], OpKernel))
+offers.update(dict.fromkeys(OFFERED, OpKernel))
