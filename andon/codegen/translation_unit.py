@@ -371,11 +371,16 @@ class Segment:
     def text(self) -> str:
         lines = "\n    ".join(self.lines)
         declared = "    row_range r;\n" if self.parallel else ""
-        start = "" if self.writer.functions.timed is None else "    profile_part(part);\n"
         return (
             f"static void segment_{self.number}(call *c, char *arena, char **given, long part, "
             f"long parts)\n{{\n    (void)c, (void)arena, (void)given, (void)parts;\n"
             f"{declared}    {lines}\n}}\n"
+        )
+
+    def team_text(self) -> str:
+        """The function that each thread of a team calls."""
+        start = "" if self.writer.functions.timed is None else "    profile_part(part);\n"
+        return (
             f"static void run_{self.number}(void *context, long part, long parts)\n{{\n"
             f"    call *c = context;\n{start}"
             f"    segment_{self.number}(c, c->arena, c->given, part, parts);\n}}\n"
@@ -409,12 +414,13 @@ def clash(before: tuple, after: tuple) -> bool:
 
 
 def entry(segments: list[Segment]) -> str:
-    """The function that Python calls."""
+    """The function that Python calls, and before it those that it calls."""
     cases = []
     for s in segments:
         run = f"parallel_team(run_{s.number}, &c)" if s.parallel else f"run_{s.number}(&c, 0, 1)"
         cases.append(f"    case {s.number}: {run}; break;")
-    return entry_of("switch (segment) {\n" + "\n".join(cases) + "\n    }")
+    teams = [s.team_text() for s in segments]
+    return "\n".join([*teams, entry_of("switch (segment) {\n" + "\n".join(cases) + "\n    }")])
 
 
 def entry_of(body: str) -> str:
