@@ -29,7 +29,7 @@ TAKEN = re.compile("|".join((COUNTER, TYPE, OF_VECTORS, MACRO, DERIVED)))
 
 def identifiers(names: list[str]) -> list[str]:
     """Names as C has them, each different."""
-    found: list[str] = []
+    found: dict[str, None] = {}  # in order
     for name in names:
         plain = re.sub(r"\W", "_", name)
         plain = f"v{plain}" if plain[:1].isdigit() else plain
@@ -39,5 +39,5 @@ def identifiers(names: list[str]) -> list[str]:
         while unique in found:
             n += 1
             unique = f"{plain}_{n}"
-        found.append(unique)
-    return found
+        found[unique] = None
+    return list(found)
