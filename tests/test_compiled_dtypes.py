@@ -51,6 +51,10 @@ ROWS = {
     "softmax": (lambda x: F.softmax(x, -1) + F.log_softmax(x, 0), [(4, 7)]),
     "cross-entropy": (F.cross_entropy, [(4, 5), CLASSES]),
     "label smoothing": (lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1), [(4, 5), CLASSES]),
+    "cross-entropy of some classes": (
+        lambda x, y: F.cross_entropy(x[:, 1:6], y[::2]),
+        [(2, 7), CLASSES],
+    ),
     "embedding": (lambda w, i: F.embedding(i, w, padding_idx=2), [(5, 8), INDICES]),
     "a product": (lambda a, b: a @ b, [(4, 8), (8, 6)]),
     "products": (lambda a, b: a @ b, [(3, 4, 8), (3, 8, 6)]),
@@ -80,6 +84,7 @@ ROWS = {
         [(2, 3, 4, 4)],
     ),
     "length": (lambda x: x.norm() + x.norm(dim=1).sum(), [(4, 8)]),
+    "embedding by a column": (lambda w, i: F.embedding(i[:, 1], w[:, 2:]), [(5, 8), INDICES]),
     "gathered": (lambda x, i: x.gather(1, i), [(3, 8), INDICES]),
     "rows": (lambda x, i: x[i], [(5, 8), INDICES]),
     "scattered": (lambda x, i, s: x.scatter_add(1, i, s), [(3, 8), INDICES, (3, 4)]),
@@ -117,6 +122,7 @@ def compiled(graph: Graph) -> Executable:
 
 
 IN_FLOAT32 = {"attention with a bias", "convolution of volumes", "larger images", "length", "rows"}
+IN_FLOAT32 |= {"cross-entropy of some classes", "embedding by a column"}
 CASES = [
     (name, dtype)
     for name in ROWS

@@ -86,18 +86,33 @@ def test_a_gradient_is_accumulated_where_it_is():
     assert weight.grad.tolist() == [2.0, 2.0]
 
 
-def test_a_function_may_set_the_mode_of_a_module():
-    drop, kept = nn.Dropout(0.5), []
+@pytest.mark.parametrize("modes", [[False], [True, False], [False, True]])
+def test_a_function_that_sets_a_mode_leaves_it_at_each_call(modes):
+    model = nn.Sequential(nn.Dropout(0.5))
 
     @andon.jit
-    def evaluate(x):
-        return drop.eval()(x)
+    def run(x):
+        return [model.train(mode)(x) for mode in modes]
 
-    for _ in range(3):
-        drop.train()
-        kept.append(evaluate(andon.ones(100)).sum().item())
-    assert kept == [100.0] * 3
-    assert sum(map(len, evaluate.programs.values())) == 1
+    for before in (True, False, True):
+        model.train(before)
+        for mode, y in zip(modes, run(andon.ones(100)), strict=True):
+            assert bool((y == 1).all()) is not mode
+        assert model.training is model[0].training is modes[-1]
+    assert sum(map(len, run.programs.values())) == 1
+
+
+def test_a_mode_that_is_set_after_use_is_the_next_calls():
+    drop = nn.Dropout(0.5)
+
+    @andon.jit
+    def run(x):
+        y = drop(x)
+        drop.eval()
+        return y
+
+    dropped = [bool((run(andon.ones(100)) == 0).any()) for _ in range(3)]
+    assert dropped == [True, False, False]
 
 
 # What follows from constants is known
@@ -136,3 +151,16 @@ def test_a_result_whose_backward_pass_has_been_spoiled_has_none():
 
     assert not step().requires_grad
     assert abs(step().item() - 2 * 0.64) < 1e-6
+
+
+def test_a_state_dict_is_loaded():
+    online, target = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    @andon.jit
+    def follow():
+        pairs = zip(online.state_dict().items(), target.state_dict().values(), strict=True)
+        target.load_state_dict({name: (new + old) / 2 for (name, new), old in pairs})
+
+    expected = (online.weight + target.weight) / 2
+    follow()
+    assert abs(target.weight - expected).max() < 1e-6

@@ -25,8 +25,9 @@ class Binding:
         self.read, self.write, self.before = read, write, read()
 
     @property
-    def is_changed(self) -> bool:
-        return self.read() is not self.before
+    def is_to_be_written(self) -> bool:
+        """Whether a call binds something: another tensor, or a mode, whatever it was before."""
+        return self.read() is not self.before or isinstance(self.before, bool)
 
     def restore(self) -> None:
         self.write(self.before)

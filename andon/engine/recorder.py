@@ -164,6 +164,15 @@ class Recorder:
             self.modules.add(module)
             self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
 
+    def meet_mode(self, module: Any) -> None:
+        """Note that a module is about to be set to a mode: each later call has to leave it there.
+
+        What it is before a call does not matter then, unless the module has computed already.
+        """
+        store = module.__dict__
+        self.modules.add(module)
+        self.bindings.setdefault((id(store), "training"), attribute_of(store, "training"))
+
     def guard_tensors(self) -> None:
         """The modules must have the same tensors at later calls, but for those bound anew."""
         for module in self.modules:

@@ -105,7 +105,7 @@ class Recording:
         """Note what came out: results, what was bound, and what was changed in place."""
         self.leaves, self.structure = flatten(returned)
         self.returned = len(self.leaves)
-        self.bound = [b for b in self.recorder.bindings.values() if b.is_changed]
+        self.bound = [b for b in self.recorder.bindings.values() if b.is_to_be_written]
         self.leaves += [binding.read() for binding in self.bound]
         own = {id(x): x for x in given if isinstance(x, Tensor)}
         own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted}

@@ -23,7 +23,8 @@ from .views import index_in_source, index_through, origin, source
 PACKED = (  # ops whose kernels read operands in row-major order
     "conv", "conv_input_grad", "conv_weight_grad", "max_pool", "unpool", "sum_pool",
     "spread_windows", "batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward",
-    "rms_norm", "rms_norm_backward", "embedding_backward",
+    "rms_norm", "rms_norm_backward", "embedding", "embedding_backward", "cross_entropy",
+    "cross_entropy_backward",
 )  # fmt: skip
 
 

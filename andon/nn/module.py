@@ -375,7 +375,7 @@ class Module(Hooks, State):
         if not isinstance(mode, bool):
             raise DTypeError(f"train: mode must be a bool: {mode!r}")
         if interpreters.recorder is not None:
-            interpreters.recorder.meet_module(self)
+            interpreters.recorder.meet_mode(self)
         self.training = mode
         for child in self.children():
             child.train(mode)

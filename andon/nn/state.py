@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import StateError
 from ..core.mode import no_grad
+from ..core.op import Symbolic
 from ..tensor.tensor import Handle, Tensor, wrap
 from .parameter import Parameter
 
@@ -187,7 +188,7 @@ def mismatch(key: str, given: Any, tensor: Tensor) -> str | None:
 def array_of(given: Any) -> Any:
     """The array of a tensor, or an array itself; None for anything else."""
     array = getattr(given, "array", given)
-    return array if isinstance(array, np.ndarray) else None
+    return array if isinstance(array, (np.ndarray, Symbolic)) else None
 
 
 def as_kind_of(tensor: Tensor, given: Any) -> Tensor:
