@@ -86,6 +86,21 @@ def test_a_gradient_is_accumulated_where_it_is():
     assert weight.grad.tolist() == [2.0, 2.0]
 
 
+def test_the_gradient_of_what_is_made_inside_is_read_inside():
+    weight = andon.nn.Parameter(andon.ones(2))
+
+    @andon.jit
+    def step(x):
+        y = (weight * x)[:]
+        y.retain_grad()
+        y.square().sum().backward()
+        return y.grad + 0
+
+    for i in (1.0, 2.0):
+        assert step(andon.full((2,), i)).tolist() == [2 * i] * 2
+    assert weight.grad.tolist() == [2.0 + 8.0] * 2
+
+
 @pytest.mark.parametrize("modes", [[False], [True, False], [False, True]])
 def test_a_function_that_sets_a_mode_leaves_it_at_each_call(modes):
     model = nn.Sequential(nn.Dropout(0.5))

@@ -144,8 +144,13 @@ class Recorder:
         return Traced(array, constant(array))
 
     def meet_grad(self, tensor: Tensor, read: bool) -> None:
-        """Note what gradient `tensor` had. If it is read first, whether there is one matters."""
-        if tensor not in self.bindings:
+        """Note what gradient `tensor` had. If it is read first, whether there is one matters.
+
+        A tensor that the function has made itself is gone after the call, and its gradient is too.
+        """
+        whole = tensor if tensor.base is None else tensor.base
+        is_made = isinstance(whole.array, Symbolic) and id(whole) not in self.called
+        if tensor not in self.bindings and not is_made:
             found = self.bindings[tensor] = gradient_of(tensor)
             if read:
                 self.guard(found.kind, "whether a tensor has a gradient")

@@ -98,6 +98,7 @@ class Recording:
             self.recorder.adopt(x, argument=True)
             return x
         made = wrap(cell.traced)
+        self.recorder.called[id(made)] = cell.symbol.name or "state"
         made.node = leaf(made) if x.requires_grad else None
         return made
 
