@@ -7,6 +7,7 @@ recording reads what is bound at the call, and binds what came of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..tensor import Tensor
@@ -47,7 +48,7 @@ class Binding:
 
 
 def gradient_of(tensor: Tensor) -> Binding:
-    return Binding(lambda: tensor._grad, lambda grad: setattr(tensor, "_grad", grad))
+    return Binding(lambda: tensor._grad, partial(setattr, tensor, "_grad"))
 
 
 def attribute_of(store: dict[str, Any], name: str) -> Binding:
