@@ -34,7 +34,7 @@ DTYPES = {np.dtype(t) for t in (np.float32, np.int64, np.bool_)}
 
 
 class OpKernel:
-    """The kernel of one op: compiled for what is large and trains, NumPy's (`plain`) for all else."""
+    """The kernel of one op: compiled for what is large and trains, `plain` for all else."""
 
     def __init__(self, op: Op, plain: Callable):
         self.op, self.plain = op, plain
