@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..core.dtype import dtype
-from ..core.errors import AndonError, GraphError, ShapeError
-from ..core.op import Op, Value, item
+from ..core.errors import AndonError, GraphError, ShapeError, translated
+from ..core.op import UNEXPLAINED, Op, Value, item
 from ..core.spec import Spec, spec_of
 from ..ops.methods import Methods
 
@@ -213,7 +213,13 @@ def run_value(value: Symbol, found: dict) -> Any:
     inputs: Sequence = [found[x] if isinstance(x, Symbol) else x for x in value.inputs]
     if op.promote is not None:
         inputs = op.promote(inputs)
-    return op.reference(*inputs, **value.attrs)
+    try:
+        return op.reference(*inputs, **value.attrs)
+    except AndonError:
+        raise
+    except UNEXPLAINED as error:
+        specs = [spec_of(x) for x in inputs if x is not None]
+        raise translated(error, op.name, ", ".join(map(str, specs))) from error
 
 
 def check_arrays(graph: Graph, arrays: Sequence) -> list[np.ndarray]:
