@@ -46,6 +46,10 @@ class Casting:
             inputs = tuple(self.cast(x, self.to, float32) for x in inputs)
         return self.inner(op, inputs, attrs)
 
+    def around(self, inner: Interpreter) -> Casting:
+        """The same, handing on to another interpreter: while a program is recorded."""
+        return Casting(inner, self.to)
+
     def cast(self, x: Any, of: Any, to: Any) -> Any:
         """x in the dtype `to` if its own is `of`."""
         same = hasattr(x, "dtype") and dtype(x.dtype) is of

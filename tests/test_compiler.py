@@ -1,5 +1,6 @@
 """From C text to a library: real compilers, false ones, and a cache that others tamper with."""
 
+import contextlib
 import ctypes
 import os
 import stat
@@ -126,19 +127,55 @@ def test_an_object_that_is_none_is_reported(false_compiler):
     false_compiler('echo garbage > "$out"')
     with pytest.raises(CompileError, match="cannot be loaded"):
         compiler.load(SOURCE % 1)
+    key = compiler.key_of(SOURCE % 1, compiler.compiler(), ())
+    assert object_cache.find(key) is None  # so that it is built anew
 
 
 def test_a_compiler_that_hangs_is_killed_with_its_children(false_compiler, monkeypatch):
     folder = false_compiler('sleep 600 & echo $! > "$(dirname "$0")/child"; wait')
     monkeypatch.setenv("ANDON_CC_TIMEOUT", "0.4")
-    with pytest.raises(CompileError, match=r"not finished after 0\.4 s \(ANDON_CC_TIMEOUT\)"):
-        compiler.build(SOURCE % 1)
+    told = r"build: model: .* not finished after 0\.4 s \(ANDON_CC_TIMEOUT\)"
+    with pytest.raises(CompileError, match=told) as caught:
+        compiler.build(SOURCE % 1, name="model")
+    assert Path(str(caught.value).splitlines()[-1]).read_text() == SOURCE % 1
     child = int((folder / "child").read_text())
     for _ in range(200):
         if not is_running(child):
             return
         time.sleep(0.02)
     pytest.fail("the child of the compiler is still there")
+
+
+def test_ctrl_c_does_not_wait_for_compilers(false_compiler):
+    folder = false_compiler('echo $$ >> "$(dirname "$0")/pids"; sleep 600')
+    program = (
+        "import os, signal, threading, time\n"
+        "from andon.devices import compiler\n"
+        "def interrupt():\n"
+        f"    while not os.path.exists({str(folder / 'pids')!r}): time.sleep(0.01)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "threading.Thread(target=interrupt).start()\n"
+        "try:\n"
+        "    with compiler.several(2) as threads:\n"
+        f"        list(threads.map(compiler.build, {[SOURCE % 1, SOURCE % 2]}))\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert run.stdout == "interrupted\n", run.stderr
+    assert not any(is_running(int(pid)) for pid in (folder / "pids").read_text().split())
+
+
+def test_a_disk_that_is_full_is_a_compile_error(false_compiler, monkeypatch):
+    false_compiler('exec cc "$@"')
+
+    def no_space(*given, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", no_space)
+    with pytest.raises(CompileError, match=r"build: model: .*No space left"):
+        compiler.build(SOURCE % 1, name="model")
 
 
 def is_running(process: int) -> bool:
@@ -163,6 +200,23 @@ def test_a_time_limit_must_be_a_number(monkeypatch):
 
 
 # ---- which compiler
+
+
+def test_a_command_that_is_none_is_named(monkeypatch):
+    monkeypatch.setenv("CC", 'cc "-DX')
+    with pytest.raises(ArgumentError, match="CC is not a command: No closing quotation"):
+        compiler.build(SOURCE % 1)
+
+
+def test_a_target_that_the_user_chose_is_not_overruled(false_compiler, monkeypatch):
+    folder = false_compiler('echo "$@" > "$(dirname "$0")/given"; exec cc "$1" "$@"')
+    script = os.environ["CC"]
+    for chosen, native in (("-march=x86-64", False), ("-DX", True)):
+        monkeypatch.setenv("CC", f"{script} {chosen}")
+        with contextlib.suppress(CompileError):  # on another machine
+            compiler.build(SOURCE % 1)
+        given = (folder / "given").read_text()
+        assert chosen in given and ("-march=native" in given) == native
 
 
 def test_without_a_compiler_nothing_is_available(monkeypatch, tmp_path):

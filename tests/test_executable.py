@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import warnings
 
@@ -14,7 +13,6 @@ import andon
 from andon.codegen.translation_unit import translate
 from andon.core.errors import AndonError, IndexingError
 from andon.devices import compiler
-from andon.devices.headers import expanded
 from andon.engine import executable
 from andon.engine.executable import Executable
 from andon.engine.jit import trace
@@ -442,38 +440,3 @@ def test_a_graph_gives_what_its_references_give(name):
     for _ in range(2):
         (found,), (expected,) = Executable(graph)([x]), graph.run(x)
         np.testing.assert_allclose(found, expected, 1e-5, 1e-5)
-
-
-TARGETS = {
-    "aarch64": ["-target", "aarch64-linux-gnu"],
-    "avx512": ["-target", "x86_64-linux-gnu", "-mcpu=x86_64_v4"],
-    "avx2": ["-target", "x86_64-linux-gnu", "-mcpu=x86_64_v3"],
-    "sse2": ["-target", "x86_64-linux-gnu", "-mcpu=x86_64"],
-}
-
-
-@pytest.mark.skipif(compiler.zig_of_wheel() is None, reason="only zig compiles for other machines")
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_same_text_compiles_for_every_machine(target, tmp_path):
-    model = andon.nn.Sequential(
-        andon.nn.Linear(24, 40), andon.nn.GELU(), andon.nn.LayerNorm(40), andon.nn.Softmax(-1)
-    )
-    optimizer = andon.optim.AdamW(model.parameters())
-
-    @andon.jit
-    def step(x, q):
-        optimizer.zero_grad()
-        y = andon.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True)
-        loss = model(x).square().mean() + y.sum() * 0
-        loss.backward()
-        optimizer.step()
-        return loss, y
-
-    text = tmp_path / "step.c"
-    text.write_text(expanded(step.c_source(andon.rand(16, 24), andon.rand(2, 3, 20, 8))))
-    flags = ["-O1", "-fPIC", "-std=gnu11", "-fno-sanitize=all", "-fwrapv", "-g0"]
-    command = [compiler.zig_of_wheel(), "cc", "-c", *flags, *TARGETS[target], str(text)]
-    done = subprocess.run(
-        [*command, "-o", str(tmp_path / "step.o")], capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "error" not in done.stderr, done.stderr

@@ -125,6 +125,26 @@ def test_a_graph_is_exported_as_well(tmp_path):
     subprocess.run([CC, "-c", "-Wall", "-Werror", path.name], cwd=tmp_path, check=True)
 
 
+NAMED = {  # the name of a function or of a parameter that C, or andon's C, has for something else
+    "a parameter": "def f(int, float, model, path, c, arena, EOF): return int + float + model + c",
+    "a header": "def conv(x): return x * 2",
+    "a function": "def call(run): return run.exp()",
+    "other letters": "def größe(é): return é * 2",
+}
+
+
+@pytest.mark.parametrize("standard", ["c11", "gnu17"])
+@pytest.mark.parametrize("name", NAMED)
+def test_names_that_mean_something_in_c_are_no_obstacle(name, standard, tmp_path):
+    namespace: dict = {}
+    exec(NAMED[name], namespace)
+    function = list(namespace.values())[-1]
+    arguments = [andon.ones(2) * i for i in range(function.__code__.co_argcount)]
+    path = andon.export_c(function, tmp_path, *arguments)
+    strict = ["-c", "-Wall", "-Wextra", "-Werror", f"-std={standard}"]
+    subprocess.run([CC, *strict, path.name], cwd=tmp_path, check=True)
+
+
 def test_an_op_without_a_kernel_is_named(tmp_path):
     with pytest.raises(GraphError, match="no kernel in C for: inv"):
         andon.export_c(lambda x: andon.linalg.inv(x), tmp_path, andon.eye(3))

@@ -133,7 +133,6 @@ class Op:
         self.view, self.c = view, c
         self.reads: list[tuple[int, ...]] = []
         self.differentiable = False
-        registry[self.name] = self
 
     def __call__(self, *args, **kwargs):
         if "out" in kwargs:
@@ -268,8 +267,14 @@ def keyword_names(function: Callable) -> tuple[str, ...]:
 def op(reference: Callable | None = None, **options: Any) -> Any:
     """Decorator: the function below is the reference of a new Op."""
     if reference is None:
-        return lambda reference: Op(reference, **options)
-    return Op(reference, **options)
+        return lambda reference: known(Op(reference, **options))
+    return known(Op(reference, **options))
+
+
+def known(made: Op) -> Op:
+    """The same op, which graphs that are read from text can name from now on."""
+    registry[made.name] = made
+    return made
 
 
 @op
@@ -377,7 +382,7 @@ def elementwise(
     """
 
     def decorate(reference: Callable) -> Op:
-        op = Op(reference, c=c)
+        op = known(Op(reference, c=c))
         op.promote = promote
         op.infer = lambda *specs, **attrs: elementwise_spec(op, specs, result)
         if grad is not None:

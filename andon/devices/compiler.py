@@ -25,7 +25,10 @@ import shlex
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +73,7 @@ def library(path: Path) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
+        path.unlink(missing_ok=True)  # the next call builds it anew
         raise CompileError(f"load: the library cannot be loaded: {error}") from error
 
 
@@ -86,11 +90,14 @@ def build(source: str, *, name: str = "graph", flags: Sequence[str] = ()) -> Pat
     with object_cache.building(key, seconds):
         if path := object_cache.find(key):  # another process has built it meanwhile
             return path
-        content, message = compiled(command, source, name, flags, seconds)
-        if content is None:
-            text = object_cache.store_text(key, f"{name}.c", source)
-            raise CompileError(f"build: {name}{kernel_of(message, source)}: {message}\n{text}")
-        return object_cache.store(key, name, content)
+        try:
+            content = compiled(command, source, name, flags, seconds)
+            return object_cache.store(key, name, content)
+        except (CompileError, OSError) as error:  # of the system's: a disk that is full
+            told = f"build: {name}{kernel_of(str(error), source)}: {error}"
+            with contextlib.suppress(OSError):
+                told += f"\n{object_cache.store_text(key, f'{name}.c', source)}"
+            raise CompileError(told) from error.__cause__
 
 
 def key(source: str, *, flags: Sequence[str] = ()) -> str:
@@ -115,13 +122,22 @@ def timeout() -> float:
 
 def compiler() -> tuple[str, ...] | None:
     """The command that compiles C: the user's, the wheel's, the system's, or None."""
-    if given := shlex.split(os.environ.get("CC", "")):
+    if given := words_of_user():
         found = shutil.which(given[0])
         return (found, *given[1:]) if found else None
     if zig := zig_of_wheel():
         return (zig, "cc")
     found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     return (found,) if found else None
+
+
+def words_of_user() -> list[str]:
+    """CC, as a shell reads it."""
+    given = os.environ.get("CC", "")
+    try:
+        return shlex.split(given)
+    except ValueError as error:
+        raise ArgumentError(f"build: CC is not a command: {error}: {given}") from None
 
 
 def needed_compiler() -> tuple[str, ...]:
@@ -176,11 +192,11 @@ def cpu() -> str:
 
 def compiled(
     command: Sequence[str], source: str, name: str, flags: Sequence[str], seconds: float
-) -> tuple[bytes | None, str]:
-    """The bytes of the shared object, or None; and what the compiler said."""
+) -> bytes:
+    """The bytes of the shared object. Raises: CompileError with what the compiler said."""
     import tempfile
 
-    wishes = list(WISHES)
+    wishes = [wish for wish in WISHES if not names_target(wish, command)]
     with tempfile.TemporaryDirectory(prefix="andon-cc-") as scratch:
         text, out = Path(scratch, f"{name}.c"), Path(scratch, f"{name}.so")
         text.write_text(source, encoding="utf-8")
@@ -191,8 +207,15 @@ def compiled(
             if not refused:
                 break
             wishes = [wish for wish in wishes if wish not in refused]
-        content = out.read_bytes() if status == 0 and out.exists() else None
-    return content, message or f"exit status {status} and no object: {shlex.join(command)}"
+        if status == 0 and out.exists():
+            return out.read_bytes()
+    raise CompileError(message or f"exit status {status} and no object: {shlex.join(command)}")
+
+
+def names_target(wish: str, command: Sequence[str]) -> bool:
+    """Whether it wishes for this machine's instructions, and the user's CC for others."""
+    chosen = any(word.startswith(("-march", "-mcpu", "-target")) for word in command)
+    return chosen and wish.startswith("-march")
 
 
 def shared_object(
@@ -254,23 +277,71 @@ def run(command: Sequence[str], scratch: str, seconds: float) -> tuple[int, str]
         with killing(process):
             status = process.wait(seconds)
     except OSError as error:
-        raise CompileError(f"build: the compiler does not start: {error}") from error
+        raise CompileError(f"the compiler does not start: {error}") from error
     except subprocess.TimeoutExpired:
         told = f"{seconds:g} s (ANDON_CC_TIMEOUT): {shlex.join(command)}"
-        raise CompileError(f"build: the compiler has not finished after {told}") from None
+        raise CompileError(f"the compiler has not finished after {told}") from None
     return status, said.read_text(encoding="utf-8", errors="replace")[:MOST_OF_A_MESSAGE].strip()
+
+
+class Caller:
+    """Whoever waits for compilers, and what they run for it; once it is gone, they are killed."""
+
+    def __init__(self) -> None:
+        self.processes: list[subprocess.Popen] = []
+        self.gone = False
+
+    def leave(self) -> None:
+        self.gone = True
+        for process in list(self.processes):
+            kill(process)
+
+
+class Current(threading.local):
+    def __init__(self) -> None:
+        self.caller = Caller()
+
+
+current = Current()
+
+
+@contextlib.contextmanager
+def several(count: int) -> Iterator[Executor]:
+    """Threads for compilers. If the block fails, also by Ctrl-C, nobody waits for them."""
+    caller = Caller()
+    begin = partial(setattr, current, "caller", caller)
+    threads = ThreadPoolExecutor(count, initializer=begin)
+    try:
+        yield threads
+    except BaseException:
+        caller.leave()
+        raise
+    finally:
+        threads.shutdown(wait=not caller.gone, cancel_futures=True)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """End a compiler and its children, if it still runs."""
+    if process.poll() is None:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
 
 
 @contextlib.contextmanager
 def killing(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Leave no process of the compiler behind when the block fails, also by Ctrl-C."""
+    caller = current.caller
+    caller.processes.append(process)
     try:
+        if caller.gone:
+            kill(process)
         yield
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
+        kill(process)
         process.wait()
         raise
+    finally:
+        caller.processes.remove(process)
 
 
 def kernel_of(message: str, source: str) -> str:

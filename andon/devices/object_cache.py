@@ -155,6 +155,11 @@ def store(key: str, name: str, content: bytes, suffix: str = ".so") -> Path:
     return keep(lambda cache: cache.store(key, name, content, suffix))
 
 
+def key_of(path: Path) -> str:
+    """What a file of a cache is stored under."""
+    return path.parent.name
+
+
 def store_text(key: str, file: str, text: str) -> Path:
     """Keep a text beside the objects of `key`, for a person to read."""
     return keep(lambda cache: cache.write(key, file, text.encode()))

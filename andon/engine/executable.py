@@ -13,8 +13,8 @@ from __future__ import annotations
 import ctypes
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,16 +86,15 @@ class Executable:
 
     def built(self) -> tuple[Layout, ctypes.CDLL | None]:
         """Translate, compile, and keep what came of it."""
-        with ThreadPoolExecutor(2) as compilers:
+        with compiler.several(2) as compilers:
             compilers.submit(threads.pool)  # while Python writes the rest; an error comes up later
             unit, layout = self.unit, Layout.of(self.unit)
             if not any(isinstance(step, int) for step in unit.steps):
                 return layout, None
-            sources = sources_of(unit)
-            library = joined(list(compilers.map(load, sources)))
-        keys = [compiler.key(source, flags=FLAGS) for source in sources]
+            paths = list(compilers.map(built, sources_of(unit)))
+        keys = [object_cache.key_of(path) for path in paths]
         compilation_cache.store(self.key, compilation_cache.Entry(layout, keys))
-        return layout, library
+        return layout, joined([compiler.library(path) for path in paths])
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         if self.layout is None:
@@ -105,14 +104,14 @@ class Executable:
         except IndexError:
             frame = Frame(self.layout, self.recorded, self.updates)
         try:
-            arrays = frame.bind(inputs)
-            if self.run(frame, arrays):
+            frame.bind(inputs)
+            if self.run(frame):
                 return self.by_reference(inputs)
             return frame.results(inputs)
         finally:
             self.frames.append(frame)
 
-    def run(self, frame: Frame, arrays: Sequence) -> int:
+    def run(self, frame: Frame) -> int:
         """Run the steps in turn; gives what went wrong, or 0."""
         layout: Any = self.layout
         for step in layout.steps:
@@ -157,8 +156,8 @@ def sources_of(unit: Unit) -> list[str]:
     return list(halves(unit) or (unit.source,))
 
 
-def load(source: str) -> ctypes.CDLL:
-    return compiler.load(source, flags=FLAGS)
+def built(source: str) -> Path:
+    return compiler.build(source, flags=FLAGS)
 
 
 def joined(libraries: list[ctypes.CDLL]) -> ctypes.CDLL:

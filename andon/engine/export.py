@@ -1,7 +1,7 @@
 """export_c: a graph as one file of C that needs nothing else, a header, and a file of weights.
 
     andon.export_c(step, "out", x, y)      # writes out/step.c, out/step.h, out/step.weights
-    cc -O3 -march=native main.c step.c -lm -lpthread
+    cc -O3 -fwrapv -march=native main.c step.c -lm -lpthread
 
 The C is what `jit` runs, with the thread pool and the reading of weights pasted in. What the
 function reads without being given it is state: it is in the weights file, and a training step
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..codegen.identifiers import identifiers
 from ..codegen.translation_unit import Unit, translate
 from ..core.errors import GraphError
 from ..core.files import replacing
@@ -57,7 +58,7 @@ def export_c(function: Any, folder: str | Path, *args: Any, **kwargs: Any) -> Pa
     jitted = function if isinstance(function, Jitted) else jit(function)
     jitted = getattr(jitted, "forward", jitted)  # of a module
     leaves, structure = flatten((args, kwargs))
-    return write(of_program(jitted.program(leaves, structure)), folder)
+    return write(of_program(jitted.program(leaves, structure)[0]), folder)
 
 
 class Exported:
@@ -77,15 +78,18 @@ class Exported:
             missing = {str(s.node.op) for s in self.unit.steps if not isinstance(s, int)}
             raise GraphError(f"export_c: no kernel in C for: {', '.join(sorted(missing))}")
         first = len(graph.inputs) + len(graph.outputs)
-        taken: set[str] = {"model", "path", self.name}
-        inputs = [unique(x.name or "input", taken) for x in graph.inputs]
-        self.arguments = [Part(inputs[i], graph.inputs[i], i) for i in arguments]
-        self.state = [Part(inputs[i], graph.inputs[i], i, a) for i, a in state.items()]
-        for i, c in enumerate(self.unit.constants):
-            self.state.append(Part(unique(c.name or "constant", taken), c, first + i, c.const))
+        inputs, constants = graph.inputs, self.unit.constants
         known = names_of(graph)
-        outputs = [known.get(y, "result") for y in graph.outputs]
-        self.results = [Part(unique(outputs[i], taken), graph.outputs[i], i) for i in results]
+        names = [x.name or "input" for x in inputs] + [c.name or "constant" for c in constants]
+        names += [known.get(graph.outputs[i], "result") for i in results]
+        found = names_in_c(["model", "path", self.name, *names])[3:]
+        self.arguments = [Part(found[i], inputs[i], i) for i in arguments]
+        self.state = [Part(found[i], inputs[i], i, a) for i, a in state.items()]
+        rest = found[len(inputs) :]
+        for i, c in enumerate(constants):
+            self.state.append(Part(rest[i], c, first + i, c.const))
+        named = zip(rest[len(constants) :], results, strict=True)
+        self.results = [Part(name, graph.outputs[i], i) for name, i in named]
 
 
 def of_program(program: Any) -> Exported:
@@ -101,14 +105,8 @@ def of_program(program: Any) -> Exported:
     return Exported(graph, updates, arguments, arrays, results)
 
 
-def unique(name: str, taken: set[str]) -> str:
-    plain = re.sub(r"\W+", "_", name).strip("_") or "value"
-    found, n = plain, 1
-    while found in taken:
-        n += 1
-        found = f"{plain}_{n}"
-    taken.add(found)
-    return found
+def names_in_c(names: list[str]) -> list[str]:
+    return identifiers([re.sub(r"\W+", "_", name).strip("_") or "value" for name in names])
 
 
 def write(model: Exported, folder: str | Path) -> Path:
@@ -116,7 +114,7 @@ def write(model: Exported, folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for ending, text in ((".c", source(model)), (".h", header(model))):
-        with replacing(folder / f"{model.name}{ending}", "w") as file:
+        with replacing(folder / f"{model.name}{ending}", "w", encoding="utf-8") as file:
             file.write(text)
     with replacing(folder / f"{model.name}.weights") as file:
         file.write(identity(model).encode().ljust(64, b"\0"))
@@ -141,7 +139,7 @@ def header(model: Exported) -> str:
     state = "".join(f" *   {part.name}: {part.symbol.spec}\n" for part in model.state)
     return f"""/* {name}: a graph exported by andon.
  *
- * Build it with: cc -O3 -march=native your.c {name}.c -lm -lpthread
+ * Build it with: cc -O3 -fwrapv -march=native your.c {name}.c -lm -lpthread
  * State, which {name}_state gives by name:
 {state} */
 #ifndef {guard}
@@ -184,6 +182,13 @@ def size_of(symbol: Symbol) -> int:
 
 # The C file
 
+PREFACE = """#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* threads and clocks, also under -std=c11 */
+#endif
+/* Kernels of a kind take the same parameters, whether they read them all or not. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+"""
+
 
 def source(model: Exported) -> str:
     """The whole file: kernels, thread pool, state, and the call."""
@@ -194,8 +199,8 @@ def source(model: Exported) -> str:
     given = len(unit.graph.inputs) + len(unit.graph.outputs) + len(unit.constants)
     text = unit.source.replace("int run(long segment,", "static int run_segment(long segment,")
     text = text.replace('__attribute__((visibility("default"))) static', "static")
-    return expanded(f"""#include "{name}.h"
-{text}
+    own = f'{PREFACE}\n#include "{name}.h"\n'  # which may be called as a header of andon's is
+    return own + expanded(f"""{text}
 #include "thread_pool.h"
 
 static const struct {{

@@ -56,7 +56,7 @@ class Frame:
 
     # ---- before a call
 
-    def bind(self, inputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    def bind(self, inputs: Sequence[np.ndarray]) -> None:
         """Note where the inputs are, and make arrays for the outputs."""
         seen = self.seen
         if len(inputs) != len(seen):
@@ -74,7 +74,6 @@ class Frame:
             self.given[at] = array.__array_interface__["data"][0]
         if self.layout.unit is not None:
             self.arrays[: len(inputs)] = [self.stand_ins.get(i, x) for i, x in enumerate(inputs)]
-        return inputs
 
     def bind_input(self, i: int, x: Any) -> None:
         """Note one array, or a copy in its place if C cannot use it as it is."""
@@ -125,6 +124,8 @@ class Frame:
                 np.copyto(inputs[i], copy)
         count, arrays = len(inputs), self.arrays
         found = [inputs[at] if at < count else arrays[at] for at in self.layout.returned]
+        if self.layout.unit is not None:
+            arrays[:count] = [None] * count
         for at, _, _ in self.fresh:
             arrays[at] = None
         return found

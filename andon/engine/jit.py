@@ -10,7 +10,9 @@
 
 The first call with arguments of given shapes and dtypes records what the function does (see
 `recorder`), simplifies the graph and compiles it; later calls run it. The tensors that the
-function updates are updated in place. `ANDON_LOG=trace` says what is recorded, and why again.
+function updates are updated in place, and what it returns is new, but for arguments and tensors
+that it returns as they are. What else Python does (print, count, ask the time) happens only while
+it records. `ANDON_LOG=trace` says what is recorded, and why again.
 """
 
 from __future__ import annotations
@@ -19,16 +21,18 @@ import copy
 import functools
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from operator import attrgetter
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
 from ..core.dtype import dtype, get_default_dtype
-from ..core.errors import GraphError
+from ..core.errors import ArgumentError, GraphError
+from ..core.lock import Lock
 from ..core.mode import mode
 from ..core.op import interpreters
 from ..core.spec import Spec
@@ -53,7 +57,7 @@ class Jitted:
         self.name = getattr(function, "__name__", type(function).__name__)
         self.programs: dict[tuple, list[Program]] = {}
         self.of_tensors: dict[tuple, list[Program]] = {}  # some of them, found sooner
-        self.lock = threading.RLock()
+        self.lock = Lock()
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -73,43 +77,55 @@ class Jitted:
         kinds = [kind_of(x) for x in args if isinstance(x, Tensor)]
         if kwargs or len(kinds) < len(args):
             leaves, structure = flatten((args, kwargs))
-            return self.program(leaves, structure).call(leaves)
-        key = (*kinds, mode.grad, get_default_dtype())  # tensors alone, as most often
+            program, arrays = self.program(leaves, structure)
+            return program.call(leaves, arrays)
+        key = (*kinds, *modes())  # tensors alone, as most often
         for program in self.of_tensors.get(key, ()):
-            if program.holds(args):
-                return program.call(args)
+            if (found := program.bind(args)) is not None:
+                return program.call(args, found)
         leaves, structure = flatten((args, kwargs))
-        program = self.program(leaves, structure)
+        program, arrays = self.program(leaves, structure)
         self.of_tensors.setdefault(key, []).insert(0, program)
-        return program.call(leaves)
+        return program.call(leaves, arrays)
+
+    def __reduce__(self) -> Any:
+        """A copy, or what is pickled, is the function; what was compiled is found on disk."""
+        name = getattr(self, "__qualname__", "")
+        module = sys.modules.get(getattr(self, "__module__", None) or "")
+        with suppress(AttributeError):
+            if attrgetter(name)(module) is self:  # it was decorated, and is found by its name
+                return name
+        return Jitted, (self.function, self.whole)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Of a method: bound, as functions are."""
         return self if instance is None else functools.partial(self, instance)
 
-    def program(self, leaves: list, structure: Structure) -> Program:
-        """A recording that holds for these arguments, made if there is none."""
-        key = (structure, *map(kind_of, leaves), mode.grad, get_default_dtype())
+    def program(self, leaves: list, structure: Structure) -> tuple[Program, list[np.ndarray]]:
+        """A recording that holds for these arguments, made if there is none; and its arrays."""
+        check_hashable(leaves)
+        key = (structure, *map(kind_of, leaves), *modes())
         known = self.programs.setdefault(key, [])
-        for program in known:
-            if program.holds(leaves):
-                return program
+        if found := bound(known, leaves):
+            return found
         with self.lock:
+            if found := bound(known, leaves):  # another thread has made it meanwhile
+                return found
             self.explain(key, known)
             program = Program(Recording(self.function, leaves, structure))
             known.insert(0, program)
-        return program
+        return program, program.arrays(leaves)
 
     def explain(self, key: tuple, known: list[Program]) -> None:
         """Say, if asked, why the function is recorded now."""
         count = sum(map(len, self.programs.values()))
+        why = known[0].reason() if known else self.difference(key)
         if count >= LIMIT:
             raise GraphError(
                 f"jit: {self.name} was recorded {count} times; what changes at every call "
-                "should be a tensor"
+                f"should be a tensor: {why}"
             )
         if os.environ.get("ANDON_LOG") == "trace":
-            why = known[0].reason() if known else self.difference(key)
             print(f"jit: recording {self.name}: {why}", file=sys.stderr)
 
     def difference(self, key: tuple) -> str:
@@ -117,24 +133,25 @@ class Jitted:
         others = [other for other, programs in self.programs.items() if programs]
         if not others:
             return "the first call"
-        pairs = enumerate(zip(key[1:-2], others[-1][1:-2], strict=False))
+        pairs = enumerate(zip(key[1:-3], others[-1][1:-3], strict=False))
         changed = [f"argument {i} is {text(a)}, was {text(b)}" for i, (a, b) in pairs if a != b]
         return "; ".join(changed) or "the arguments have another structure, or the modes differ"
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The simplified graph for these arguments."""
         leaves, structure = flatten((args, kwargs))
-        return self.program(leaves, structure).graph
+        return self.program(leaves, structure)[0].graph
 
     def c_source(self, *args: Any, **kwargs: Any) -> str:
         """The C that runs for these arguments."""
         leaves, structure = flatten((args, kwargs))
-        return self.program(leaves, structure).executable.c_source
+        return self.program(leaves, structure)[0].executable.c_source
 
     def profile(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function with these arguments; what each kernel took (see `profile`)."""
         leaves, structure = flatten((args, kwargs))
-        return self.program(leaves, structure).profile(leaves)
+        program, arrays = self.program(leaves, structure)
+        return program.profile(leaves, arrays)
 
     def export_c(self, folder: Any, *args: Any, **kwargs: Any) -> Any:
         """Write what runs for these arguments as a C file that needs nothing else."""
@@ -143,10 +160,33 @@ class Jitted:
         return export_c(self, folder, *args, **kwargs)
 
 
+def bound(programs: list[Program], leaves: list) -> tuple[Program, list[np.ndarray]] | None:
+    """The first program that holds for these arguments, and its arrays."""
+    for program in programs:
+        if (arrays := program.bind(leaves)) is not None:
+            return program, arrays
+    return None
+
+
+def modes() -> tuple:
+    """What a recording depends on besides arguments: gradients, default dtype, autocast."""
+    return mode.grad, get_default_dtype(), getattr(interpreters.run, "to", None)
+
+
+def check_hashable(leaves: list) -> None:
+    """Raise for an argument that cannot be told from others."""
+    for i, x in enumerate(leaves):
+        if getattr(type(x), "__hash__", None) is None and not isinstance(x, np.ndarray):
+            raise ArgumentError(
+                f"jit: argument {i} is neither a tensor nor a container of them, and not "
+                f"hashable either: {type(x).__name__}"
+            )
+
+
 def text(kind: tuple) -> str:
     """What `kind_of` gives, for people."""
     if not isinstance(kind[0], tuple):
-        return repr(kind[1])
+        return str(kind[1]) if kind[0] is float else repr(kind[1])
     described = str(Spec(kind[0], dtype(kind[1])))
     return described + (", with a gradient" if kind[2:] == (True,) else "")
 
@@ -211,4 +251,4 @@ def kind_of(x: Any) -> Any:
         return (array.shape, array.dtype, x.node is not None)
     if isinstance(x, np.ndarray):
         return (x.shape, x.dtype)
-    return (type(x), x)
+    return (float, repr(x)) if type(x) is float else (type(x), x)  # 0.0 is not -0.0, nan is nan

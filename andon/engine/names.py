@@ -45,7 +45,8 @@ def leaf_names(name: str, structure: Structure) -> Iterator[str]:
 def names_of(function: Callable, leaves: list) -> dict[int, str]:
     """Names by the id of an array: those that modules reached from `function` have for theirs."""
     names: dict[int, str] = {}
-    for name, value in (*reached(function), *((None, x) for x in leaves)):
+    given = ((None, x) for x in leaves if not isinstance(x, Tensor))
+    for name, value in (*reached(function), *given):
         for key, tensor in tensors_of(value):
             full = f"{name}.{key}" if name and key else name or key or "state"
             names.setdefault(id(tensor.array), full)

@@ -11,12 +11,12 @@ run that is repeated or resumed computes the same bits.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..core.lock import Lock
 from ..core.mode import mode
 from ..core.op import Op, interpreters, offers
 
@@ -40,7 +40,7 @@ class OpKernel:
         self.op, self.plain = op, plain
         self.pays = are_large_stacks if op.name == "matmul" else are_large
         self.known: dict[tuple, Callable | None] = {}
-        self.lock = threading.Lock()
+        self.lock = Lock()
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         if not (self.pays(inputs) and trains()):

@@ -20,10 +20,13 @@ from ..core.op import Op, item
 from ..graph.ir import Graph
 from ..graph.rewrite import extract, run_passes
 from ..graph.simplify import SIMPLIFY
+from ..tensor import Tensor
 from ..tensor.tensor import wrap
 from .executable import Executable
 from .pytree import LEAF, unflatten
+from .recorder import recordings
 from .recording import Recording, Result
+from .sharing import Sharing
 
 
 class Program:
@@ -37,16 +40,12 @@ class Program:
         self.results, self.structure = recording.results, recording.structure
         self.returns_one = self.structure is LEAF
         self.bound, self.returned = recording.bound, recording.returned
+        self.without_gradient = recording.without_gradient
         self.touched = [c.owner for c, _ in recording.updates if c.owner is not None]
-        self.state: list[tuple[Any, tuple, Any]] = [
-            (c.owner, c.array.shape, c.array.dtype) for c in recording.state
-        ]
+        state: list[Any] = [cell.owner for cell in recording.state]
+        self.state = [(owner, owner.array.shape, owner.array.dtype) for owner in state]
         self.places = argument_places(recording)
-        self.aliases: list[tuple[int, Any]] = [
-            (place, cell.owner)
-            for place, cell in zip(self.places, recording.given, strict=True)
-            if cell.owner is not None
-        ]
+        self.sharing = Sharing(recording, self.places)
         positions = {id(c): i for i, c in enumerate((*recording.given, *recording.state))}
         updates = {output: positions[id(cell)] for cell, output in recording.updates}
         self.gradient: Gradient | None = None
@@ -68,45 +67,76 @@ class Program:
 
     def holds(self, leaves: Sequence) -> bool:
         """Whether what was recorded is what the function would do now."""
-        if not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
+        try:
+            if not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
+                return False
+        except (LookupError, AttributeError):  # what a guard reads is gone
             return False
         for owner, shape, kind in self.state:
             array = owner.array
             if array.shape != shape or array.dtype is not kind:
                 return False
-        return all(leaves[place].array is owner.array for place, owner in self.aliases)
+        for place in self.without_gradient:
+            if leaves[place]._grad is not None:
+                return False
+        return self.sharing.is_alike(leaves)
 
     def reason(self) -> str:
         """Why it does not hold."""
         for (read, value), meaning in zip(self.guards, self.meanings, strict=True):
-            if read() != value:
+            try:
+                same = read() == value
+            except (LookupError, AttributeError):
+                same = False
+            if not same:
                 return f"{meaning} has changed"
-        return "a tensor that is read has another shape, dtype or place"
+        return "a tensor that is read has another shape, dtype or place, or shares its memory"
 
     # A call
 
-    def call(self, leaves: Sequence, run: Any = None) -> Any:
+    def bind(self, leaves: Sequence) -> list[np.ndarray] | None:
+        """The arrays of these arguments and of the state; None if the recording does not hold."""
+        with recordings.inner:
+            return self.arrays(leaves) if self.holds(leaves) else None
+
+    def arrays(self, leaves: Sequence) -> list[np.ndarray]:
+        """What goes into a call: the arrays of arguments and state."""
+        with recordings.inner:
+            arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
+            return arrays + [tensor.array for tensor, _, _ in self.state]
+
+    def call(self, leaves: Sequence, arrays: list[np.ndarray], run: Any = None) -> Any:
         """What the function returns for these arguments, with all that it does besides.
 
-        `run` takes the place of the executable.
+        `arrays` are what `bind` gave; `run` takes the place of the executable.
         """
-        arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
-        arrays += [tensor.array for tensor, _, _ in self.state]
         if self.steps:
             arrays += self.take_steps()
         outputs = (run or self.executable)(arrays)
         for owner in self.touched:
             owner.memory.touch()
+        for place, _ in self.sharing.changed:
+            if isinstance(leaves[place], Tensor):
+                leaves[place].memory.touch()
         results = [self.tensor_of(result, outputs, leaves) for result in self.results]
         if self.gradient is not None and mode.grad:
             self.gradient.attach(results, leaves, outputs)
-        for binding, value in zip(self.bound, results[self.returned :], strict=True):
-            binding.write(value)
+        if self.bound:
+            self.write_bound(results[self.returned :], leaves)
         if self.returns_one:
             return results[0]
         return unflatten(self.structure, results[: self.returned])
 
-    def profile(self, leaves: Sequence) -> Any:
+    def write_bound(self, values: list, leaves: Sequence) -> None:
+        """Bind what the function has bound: the gradients of arguments, and what else there is."""
+        with recordings:  # one that has begun meanwhile would put back what was there
+            for binding, value in zip(self.bound, values, strict=True):
+                if isinstance(binding, int):
+                    leaves[binding]._grad = value
+                else:
+                    binding.write(value)
+
+    def profile(self, leaves: Sequence, arrays: list[np.ndarray]) -> Any:
         """What the kernels take in a call."""
         from .profile import measured
 
@@ -117,7 +147,7 @@ class Program:
             found.append(profile)
             return outputs
 
-        self.call(leaves, run)
+        self.call(leaves, arrays, run)
         return found[0]
 
     def take_steps(self) -> list[np.ndarray]:
@@ -131,10 +161,12 @@ class Program:
 
     def tensor_of(self, result: Result, outputs: Sequence, leaves: Sequence) -> Any:
         """A leaf of what is returned: an output, or what was known."""
-        if (number := result[0]) is not None:
-            return wrap(outputs[number])
-        place = self.recording.stand_ins.get(id(result.value))
-        return result.value if place is None else leaves[place]
+        output, argument, value = result
+        if output is not None:
+            return wrap(outputs[output])
+        if argument is not None:
+            return leaves[argument]
+        return value.copy() if isinstance(value, np.ndarray) else value
 
 
 MEMORIES = [Memory()]  # of arrays that nobody else can change; a node with one frees what it saved

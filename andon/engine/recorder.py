@@ -14,17 +14,20 @@ the recorder: `number` for a Python number that may change between calls, `effec
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 
 from ..core.dtype import dtype
 from ..core.errors import GraphError
+from ..core.lock import Lock
 from ..core.op import Interpreters, Symbolic, interpreters, run_on_arrays
 from ..core.spec import Spec
 from ..graph.ir import Symbol, constant, placeholder
@@ -35,13 +38,27 @@ from ..ops.movement import expand
 from ..tensor import Tensor
 from ..tensor.eager import carry_out
 from .binding import ABSENT, Binding, attribute_of, gradient_of
+from .captured import NUMBERS, code_of, mark, names_read, settings
+
+# Held while tensors have traced arrays, and while the arrays of tensors that may be recorded by
+# another thread are collected. A fork waits for it: no recording is going on in the child.
+recordings = Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=recordings.__enter__,
+        after_in_parent=recordings.__exit__,
+        after_in_child=recordings.__exit__,
+    )
+
+
+read_by: Any = cache(names_read)  # of a module's forward, time and again
 
 
 @dataclass(eq=False)
 class Cell:
     """An array that existed before: its input symbol, and the traced array that stands for it."""
 
-    array: np.ndarray
+    array: Any  # None once the recording is done, so that no array lives longer for it
     symbol: Symbol
     traced: Traced
     owner: Tensor | Binding | None = None  # the tensor it was met in; None: an argument
@@ -52,11 +69,11 @@ class Cell:
 
 
 @contextmanager
-def in_force(recorder: Any, tensors: Any, arrays: Any) -> Iterator[None]:
+def in_force(recorder: Any, run: Any, tensors: Any, arrays: Any) -> Iterator[None]:
     """Put these in force within the block."""
     now = interpreters
     before = now.recorder, now.run, now.tensors, now.arrays
-    now.recorder, now.run, now.tensors, now.arrays = recorder, tensors, tensors, arrays
+    now.recorder, now.run, now.tensors, now.arrays = recorder, run, tensors, arrays
     try:
         yield
     finally:
@@ -72,26 +89,32 @@ class Recorder:
         self.cells: dict[int, Cell] = {}
         self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
         self.bindings: dict[Any, Binding] = {}  # of gradients by tensor, of attributes by name
+        self.grads_read: dict[Tensor, None] = {}  # of these it matters whether they had one
         self.missed: set[tuple[int, str]] = set()  # attributes that were looked for in vain
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # what to read, and what it gave
         self.meanings: list[str] = []  # of the guards
         self.modules: set[Any] = set()
+        self.settings: list[tuple[Any, dict]] = []  # whose numbers, and what they are
         self.steps: list[tuple[Callable[[], Any], Symbol | None]] = []  # to do before each call
         self.numbers: list[float] = []  # what the numbers are at the first call
         self.made: weakref.WeakSet[Traced] = weakref.WeakSet()
+        self.refused: GraphError | None = None  # the first time that elements were asked for
 
     @contextmanager
     def recording(self) -> Iterator[Recorder]:
         """Record what is computed within. Tensors have their own arrays again afterwards."""
         if interpreters.recorder is not None:
             raise GraphError("recording: another program is being recorded in this thread")
-        with in_force(self, carry_out, self.interpret):
+        around = getattr(interpreters.run, "around", None)  # of a cast that is in force
+        run = around(carry_out) if around else carry_out
+        with in_force(self, run, carry_out, self.interpret):
             yield self
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Compute within as if nothing were recorded."""
-        with in_force(None, Interpreters.default, run_on_arrays):
+        eager = Interpreters.default
+        with in_force(None, eager, eager, run_on_arrays):
             yield
 
     def interpret(self, op: Any, inputs: tuple, attrs: dict) -> Any:
@@ -151,9 +174,9 @@ class Recorder:
         whole = tensor if tensor.base is None else tensor.base
         is_made = isinstance(whole.array, Symbolic) and id(whole) not in self.called
         if tensor not in self.bindings and not is_made:
-            found = self.bindings[tensor] = gradient_of(tensor)
+            self.bindings[tensor] = gradient_of(tensor)
             if read:
-                self.guard(found.kind, "whether a tensor has a gradient")
+                self.grads_read[tensor] = None
 
     def meet_attribute(self, store: dict[str, Any], name: str) -> None:
         """Note what a module had under `name`, before it is given a tensor to keep there."""
@@ -164,9 +187,10 @@ class Recorder:
                 self.guard(found.kind, f"whether {name!r} of a module is a tensor")
 
     def meet_module(self, module: Any) -> None:
-        """What a module does depends on whether it is in training, and on which tensors it has."""
+        """What a module does depends on whether it is in training, and on what it has."""
         if module not in self.modules:
             self.modules.add(module)
+            self.meet_settings(module, type(module).forward, None)
             self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
 
     def meet_mode(self, module: Any) -> None:
@@ -175,19 +199,50 @@ class Recorder:
         What it is before a call does not matter then, unless the module has computed already.
         """
         store = module.__dict__
-        self.modules.add(module)
+        if module not in self.modules:
+            self.modules.add(module)
+            self.meet_settings(module, type(module).forward, None)
         self.bindings.setdefault((id(store), "training"), attribute_of(store, "training"))
 
-    def guard_tensors(self) -> None:
-        """The modules must have the same tensors at later calls, but for those bound anew."""
-        for module in self.modules:
-            kept = [
-                (store, name)
-                for store in (module._parameters, module._buffers)
-                for name in store
-                if (id(store), name) not in self.bindings
-            ]
-            self.guard(partial(identities, kept), f"a tensor of {type(module).__name__}")
+    def guard_parts(self) -> None:
+        """The modules must have the same parts at later calls, but for tensors bound anew."""
+        kept = [
+            (store, name)
+            for module in self.modules
+            for store in (module._parameters, module._buffers)
+            for name in store
+            if (id(store), name) not in self.bindings
+        ]
+        modules = [module._modules for module in self.modules]
+        hooks = [own for module in self.modules for own in hooks_of(module)]
+        self.guard(partial(identities, kept), "a tensor of a module")
+        self.guard(lambda: [id(x) for d in modules for x in d.values()], "a part of a module")
+        self.guard(lambda: [hook for own in hooks for hook in own], "a hook of a module")
+
+    def meet_settings(self, owner: Any, function: Any, variable: str | None) -> None:
+        """What `function` reads of an object or a dict (a rate of dropout, a model) matters.
+
+        There it is called `variable`; None: as the first parameter is.
+        """
+        if isinstance(owner, (Tensor, np.ndarray, *NUMBERS)):
+            return
+        before = settings(owner, read_by(code_of(function), variable, type(owner)))
+        self.settings.append((owner, before))
+
+    def guard_settings(self) -> None:
+        """They must stay as they are, but for those that the recorded function changes itself."""
+        for owner, before in self.settings:
+            now, kind, store = settings(owner, before), type(owner).__name__, stored(owner)
+            kept = [k for k in now if k != "training" and (store, k) not in self.bindings]
+            same = [k for k in kept if mark(now[k]) == mark(before[k])]
+            getter: Any = itemgetter if type(owner) is dict else attrgetter
+            numbers = [k for k in same if isinstance(now[k], NUMBERS)]
+            if numbers:
+                read = partial(getter(*numbers), owner)
+                self.guard(read, f"a number of {kind} ({', '.join(numbers)})")
+            for name in same:
+                if name not in numbers:
+                    self.guard(partial(is_still, getter(name), owner, now[name]), f"{kind}.{name}")
 
     @contextmanager
     def only_where(self, condition: Tensor) -> Iterator[None]:
@@ -249,6 +304,13 @@ class Recorder:
         for binding in self.bindings.values():
             binding.restore()
 
+    def release(self) -> None:
+        """Let go of all arrays: what was recorded must not keep a batch in memory."""
+        for cell in self.cells.values():
+            cell.array = cell.traced = None  # type: ignore[assignment]
+        self.adopted, self.cells = [], {}
+        self.bindings, self.grads_read, self.settings = {}, {}, []
+
     def check_nothing_kept(self, known: list[Traced]) -> None:
         """Raise if a traced array lives on outside of the recording."""
         if not self.strays(known):
@@ -269,6 +331,20 @@ class Recorder:
 
 def identities(kept: list[tuple[dict, str]]) -> list[int]:
     return [id(store.get(name)) for store, name in kept]
+
+
+def hooks_of(module: Any) -> tuple[list, ...]:
+    return (module._forward_hooks, module._forward_pre_hooks,
+            module._backward_hooks, module._backward_pre_hooks)  # fmt: skip
+
+
+def stored(owner: Any) -> int:
+    """What tells where an object keeps its attributes, as `Binding`s of modules have it."""
+    return id(getattr(owner, "__dict__", None))
+
+
+def is_still(read: Callable[[Any], Any], owner: Any, value: Any) -> bool:
+    return read(owner) is value
 
 
 def is_mask(array: np.ndarray) -> bool:

@@ -9,14 +9,16 @@ depend on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import pickle
+import random
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd.engine import Pass
 from ..core.dtype import dtype
-from ..core.errors import GradientError
+from ..core.errors import GradientError, GraphError
 from ..core.mode import mode
 from ..core.op import Symbolic, ancestors, interpreters, using
 from ..core.spec import Spec
@@ -28,13 +30,15 @@ from .binding import Binding
 from .captured import captured, check_bindings
 from .names import argument_names, names_of
 from .pytree import Structure, flatten, unflatten
-from .recorder import Cell, Recorder
+from .recorder import Cell, Recorder, recordings
+from .sharing import check_overlaps
 
 
 class Result(NamedTuple):
-    """A leaf of what the function returned: an output, or a value that is known already."""
+    """A leaf of what the function returned: an output, an argument, or a value known already."""
 
     output: int | None
+    argument: int | None = None
     value: Any = None
 
 
@@ -44,7 +48,7 @@ class Recording:
     arguments   for each leaf, its Cell; None if it is no tensor
     state       the Cells of tensors that were met otherwise and matter
     structure   that of what was returned
-    bound       the Bindings that hold something else now
+    bound       the Bindings that hold something else now; the number of an argument for its `.grad`
     results     the leaves of what was `returned` (how many), then what is `bound`
     updates     for each Cell that was changed, the number of the output that it becomes
     sources     what the results can be differentiated by: the numbers of arguments, and tensors
@@ -52,29 +56,52 @@ class Recording:
     """
 
     def __init__(self, function: Callable, leaves: list, structure: Structure):
-        self.recorder = Recorder(names_of(function, leaves))
+        self.recorder = recorder = Recorder(names_of(function, leaves))
         self.name = getattr(function, "__name__", type(function).__name__)
         self.outputs: list[Symbol] = []
         self.stand_ins: dict[int, int] = {}  # the id of a tensor given: which argument it is
-        self.captured = captured(function)
-        try:
-            with self.recorder.recording():
-                owner = getattr(function, "__self__", None)
-                if hasattr(owner, "training"):
-                    self.recorder.meet_module(owner)
-                self.arguments, given = self.give(leaves, argument_names(function, structure))
-                args, kwargs = unflatten(structure, given)
-                returned = function(*args, **kwargs)
-                check_bindings(self.captured, self.name)
-                self.take(returned, given)
-                self.differentiate()
-            self.graph = self.build()
-            self.check_nothing_kept()
-        finally:
-            self.recorder.restore()
-        self.recorder.guard_tensors()
-        for each in self.captured:
-            self.recorder.guard(each.read, f"what {each.name!r} is bound to")
+        variables = captured(function)
+        with recordings:
+            try:
+                with recorder.recording():
+                    owner = getattr(function, "__self__", None)
+                    if hasattr(owner, "training"):
+                        recorder.meet_module(owner)
+                    names = argument_names(function, structure)
+                    for each in variables:
+                        recorder.meet_settings(each.value, function, each.name)
+                    for x, name in ((owner, None), *zip(leaves, names, strict=True)):
+                        recorder.meet_settings(x, function, name)
+                    self.arguments, given = self.give(leaves, names)
+                    args, kwargs = unflatten(structure, given)
+                    returned = self.call(function, args, kwargs, variables)
+                    self.take(returned, given)
+                    self.differentiate()
+                self.graph = self.build()
+                self.check_nothing_kept()
+            finally:
+                recorder.restore()
+        recorder.guard_parts()
+        recorder.guard_settings()
+        self.guard_gradients()
+        for each in variables:
+            recorder.guard(each.read, f"what {each.name!r} is bound to")
+        self.leaves: list = []
+        recorder.release()
+
+    def call(self, function: Callable, args: tuple, kwargs: dict, variables: list) -> Any:
+        """What the function returns. Raises: GraphError if a recording cannot do the same."""
+        drawn = python_draws()
+        returned = function(*args, **kwargs)
+        if self.recorder.refused is not None:  # and the function went on with something else
+            raise self.recorder.refused
+        check_bindings(variables, function)
+        if python_draws() != drawn:
+            raise GraphError(
+                f"jit: {self.name} draws from Python's or NumPy's random numbers, which happens "
+                "only while it is recorded: draw with andon, or pass what was drawn"
+            )
+        return returned
 
     def give(self, leaves: list, names: Iterable[str]) -> tuple[list[Cell | None], list]:
         """Cells for the arguments, and the arguments as the function sees them."""
@@ -82,11 +109,17 @@ class Recording:
         given = []
         for x, name in zip(leaves, names, strict=True):
             array = x.array if isinstance(x, Tensor) else x
+            if isinstance(array, Traced):  # it has been given before
+                cells.append(next(c for c in cells if c is not None and c.traced is array))
+                given.append(x)
+                continue
             if not isinstance(array, np.ndarray):
+                check_lasting(x, name)
                 cells.append(None)
                 given.append(x)
                 continue
-            cell = self.recorder.cell(array, name, None)
+            owner = x if id(array) in self.recorder.names and isinstance(x, Tensor) else None
+            cell = self.recorder.cell(array, name, owner)
             cells.append(cell)
             given.append(self.tensor_on(cell, x) if isinstance(x, Tensor) else cell.traced)
             self.stand_ins[id(given[-1])] = len(cells) - 1
@@ -106,18 +139,22 @@ class Recording:
         """Note what came out: results, what was bound, and what was changed in place."""
         self.leaves, self.structure = flatten(returned)
         self.returned = len(self.leaves)
-        self.bound = [b for b in self.recorder.bindings.values() if b.is_to_be_written]
-        self.leaves += [binding.read() for binding in self.bound]
+        changed = [(key, b) for key, b in self.recorder.bindings.items() if b.is_to_be_written]
+        self.leaves += [binding.read() for _, binding in changed]
+        self.bound = [self.stand_ins.get(id(key), binding) for key, binding in changed]
         own = {id(x): x for x in given if isinstance(x, Tensor)}
         own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted}
         self.results = [self.result(y, own) for y in self.leaves]
-        changed = [cell for cell in self.recorder.cells.values() if cell.changed]
-        self.updates = [(cell, self.output(cell.traced)) for cell in changed]
+        cells = [cell for cell in self.recorder.cells.values() if cell.changed]
+        self.updates = [(cell, self.output(cell.traced)) for cell in cells]
 
     def result(self, y: Any, own: dict[int, Any]) -> Result:
         array = y.array if isinstance(y, Tensor) else y
+        if id(y) in self.stand_ins:
+            return Result(None, self.stand_ins[id(y)])
         if not isinstance(array, Symbolic) or id(y) in own:
-            return Result(None, y)
+            check_lasting(y, "the result")
+            return Result(None, None, y)
         return Result(self.output(array))
 
     def output(self, array: Any) -> int:
@@ -172,6 +209,7 @@ class Recording:
                 cell.owner = bound.get(cell.owner, cell.owner)
         cells = [cell for cell in self.arguments if cell is not None]
         given = list({id(cell): cell for cell in cells}.values())
+        check_overlaps(self.recorder.cells.values())
         grads = [g for g in self.partials if g is not None]
         needed = set(between([], [*self.outputs, *grads]))
         self.given = given
@@ -194,9 +232,37 @@ class Recording:
                 y.node = None  # it would keep what the backward pass reads
         self.recorder.check_nothing_kept([x for x in arrays if isinstance(x, Traced)])
 
+    # Whether it holds later
+
+    def guard_gradients(self) -> None:
+        """Of a gradient that was read, it matters whether there was one."""
+        self.without_gradient: list[int] = []  # arguments that had none
+        for tensor in self.recorder.grads_read:
+            place = self.stand_ins.get(id(tensor))
+            cell: Any = self.arguments[place] if place is not None else None
+            binding = self.recorder.bindings[tensor]
+            if cell is None:
+                self.recorder.guard(binding.kind, "whether a tensor has a gradient")
+            elif binding.before is None:
+                self.without_gradient.append(self.stand_ins[id(tensor)])
+            else:
+                cell.owner = tensor  # it is recorded what becomes of the gradient of this one
+
 
 def is_tensor(x: Any) -> bool:
     return isinstance(x, Tensor)
+
+
+def check_lasting(x: Any, name: str) -> None:
+    """Raise for what is used up by going through it once: a recording has it at every call."""
+    if isinstance(x, Iterator | Coroutine):
+        kind = type(x).__name__
+        raise GraphError(f"jit: {name} can be gone through only once: make it a list: {kind}")
+
+
+def python_draws() -> tuple:
+    """How far the random numbers of Python and NumPy have been drawn."""
+    return random.getstate(), pickle.dumps(np.random.get_state(legacy=False))
 
 
 def is_spent(nodes: list[Any]) -> bool:

@@ -7,7 +7,6 @@ The graph is compiled a second time, from a file that notes when each call begin
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..codegen.timed import Timed, timed_value
 from ..codegen.translation_unit import Unit, translate
+from ..core.lock import Lock
 from ..devices import threads
 from ..graph.ir import Symbol, run_value
 from ..graph.lower import lower
@@ -51,7 +51,7 @@ class TimedExecutable(Executable):
     key = None  # of a compilation cache, which knows it not
 
     def __init__(self, executable: Executable):
-        self.lock = threading.Lock()
+        self.lock = Lock()
         super().__init__(executable.graph, executable.updates)
 
     @cached_property
@@ -87,7 +87,7 @@ class TimedExecutable(Executable):
         shape = threads.count(), most, 3
         return Run(calls), [np.zeros(shape, np.int64) for _ in self.layout.steps]
 
-    def run(self, frame: Frame, arrays: Sequence) -> int:
+    def run(self, frame: Frame) -> int:
         library: Any = self.library
         for step, table in zip(self.unit.steps, self.tables, strict=True):
             begin = now()

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.dtype import dtype
 from ..core.errors import GraphError
-from ..core.op import Op, Symbolic
+from ..core.op import Op, Symbolic, interpreters, using
 from ..core.spec import Spec
 from ..ops import arithmetic, elementwise, extremes, index, largest, logic, movement, reduce
 from ..ops.index import Recipe, write
@@ -134,7 +134,8 @@ class Traced(Symbolic):
         self.assign(value)
 
     def __getitem__(self, parts: Any) -> Traced:
-        return index.getitem(self, parts)
+        with using(interpret):
+            return index.getitem(self, parts)
 
     def __setitem__(self, parts: Any, value: Any) -> None:
         self[parts].assign(value)
@@ -147,7 +148,7 @@ class Traced(Symbolic):
             (found,) = Graph([], [self.symbol]).check().run()
         except GraphError:
             raise GraphError(
-                f"recording: the elements of a tensor are not known while a program is recorded, "
+                "recording: the elements of a tensor are not known while a program is recorded, "
                 f"so that Python cannot read or test them; {ADVICE}: {self.spec}"
             ) from None
         return found
@@ -158,7 +159,8 @@ class Traced(Symbolic):
         """What `np.add(x, y, out=z)` and its like do, recorded."""
         function = UFUNCS.get(ufunc)
         if function is None or method not in ("__call__", "reduce"):
-            raise GraphError(f"recording: NumPy's {ufunc.__name__}.{method} cannot be recorded")
+            told = f"recording: NumPy's {ufunc.__name__}.{method} cannot be recorded"
+            raise refused(GraphError(told))
         (out,) = options.pop("out", (None,))
         where = options.pop("where", True)
         if method == "reduce":
@@ -170,8 +172,21 @@ class Traced(Symbolic):
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
         found = FUNCTIONS.get(function)
         if found is None:
-            raise GraphError(f"recording: NumPy's {function.__name__} cannot be recorded")
+            told = f"recording: NumPy's {function.__name__} cannot be recorded"
+            raise refused(GraphError(told))
         return found(*args, **kwargs)
+
+
+def refused(error: GraphError) -> GraphError:
+    """The same error, which the recorder notes, should the program catch it."""
+    recorder = interpreters.recorder
+    if recorder is None:
+        return GraphError(
+            "recording: this tensor has no elements: it was kept from a recording, or another "
+            "thread records a function that uses it, as the first call of a jitted function does"
+        )
+    recorder.refused = recorder.refused or error
+    return error
 
 
 def store(result: Any, out: Any, where: Any) -> Any:
@@ -202,6 +217,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
 def interpret(op: Op, inputs: tuple, attrs: dict) -> Any:
     """The interpreter of arrays while a program is recorded. The result of a view op is a view."""
+    if interpreters.recorder is None:
+        raise refused(GraphError())
     found = record(op, tuple(map(symbol_of, inputs)), attrs)
     if op.view and isinstance(inputs[0], Traced):
         return view_of(inputs[0], op, attrs, found)
@@ -310,7 +327,14 @@ FUNCTIONS: dict[Any, Callable] = {
 
 
 def reading(name: str) -> Callable:
-    return lambda self, *args, **options: getattr(self.elements(), name)(*args, **options)
+    def method(self: Traced, *args: Any, **options: Any) -> Any:
+        try:
+            elements = self.elements()
+        except GraphError as error:
+            raise refused(error) from None
+        return getattr(elements, name)(*args, **options)
+
+    return method
 
 
 def binary(op: Op, reflected: bool = False) -> Callable:

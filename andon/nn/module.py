@@ -62,6 +62,8 @@ class Module(Hooks, State):
         raise NotImplementedError(f"Module: {type(self).__name__} does not define forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if interpreters.recorder is not None:
+            interpreters.recorder.meet_module(self)
         if (
             self._forward_hooks
             or self._forward_pre_hooks
@@ -69,8 +71,6 @@ class Module(Hooks, State):
             or self._backward_pre_hooks
         ):
             return call_with_hooks(self, args, kwargs)
-        if interpreters.recorder is not None:
-            interpreters.recorder.meet_module(self)
         return self.forward(*args, **kwargs)
 
     # Attributes

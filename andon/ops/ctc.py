@@ -15,6 +15,7 @@ import numpy as np
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import int64
 from ..core.errors import ArgumentError, GraphError, ShapeError
+from ..core.op import Symbolic
 from .extremes import clamp_max, clamp_min
 from .gather_scatter import gather
 from .index import getitem
@@ -87,8 +88,9 @@ def as_tensor(given):
 
 def known(x):
     """The elements of a tensor; None while a program is recorded that will compute them."""
+    array = x.elements() if hasattr(x, "elements") else x
     try:
-        return np.asarray(x)
+        return np.asarray(array.elements() if isinstance(array, Symbolic) else array)
     except GraphError:
         return None
 

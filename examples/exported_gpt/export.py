@@ -61,8 +61,8 @@ def build_and_run(folder, steps):
     here = Path(__file__).parent
     shutil.copy(here / "train.c", folder)
     compiler = os.environ.get("CC", "cc").split()
-    command = [*compiler, "-O3", "-march=native", "train.c", "step.c", "-o", "train", "-lm",
-               "-lpthread"]  # fmt: skip
+    command = [*compiler, "-O3", "-fwrapv", "-march=native", "train.c", "step.c", "-o", "train",
+               "-lm", "-lpthread"]  # fmt: skip
     subprocess.run(command, cwd=folder, check=True)
     run = subprocess.run(
         ["./train", str(steps)], cwd=folder, check=True, capture_output=True, text=True

@@ -64,7 +64,7 @@ INLINE vf exp2_of_score(vf x)
     p = p * r + 0.240221201f;
     p = p * r + 0.693146967f;
     p = p * r + 1.0f;
-    vf y = (vf)((vi)p + ((vi)shifted << 23)); /* the whole part goes into the exponent */
+    vf y = (vf)((vu)p + ((vu)shifted << 23)); /* the whole part goes into the exponent */
     return (vf)((vi)y & ~(x < -126.0f));      /* NaN stays NaN */
 }
 
