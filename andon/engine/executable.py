@@ -22,6 +22,7 @@ import numpy as np
 from ..codegen.halves import halves
 from ..codegen.translation_unit import Unit, translate
 from ..devices import compiler, object_cache, threads
+from ..devices.allocator import keep_freed_memory
 from ..graph.ir import Graph
 from ..graph.lower import lower
 from ..graph.rewrite import Pass, run_passes
@@ -48,6 +49,7 @@ class Executable:
         self.library: ctypes.CDLL | None = None
         if not (is_empty(graph) and is_empty(self.graph)) and have_compiler():
             self.layout, self.library = self.found() or self.built()
+            keep_freed_memory()
 
     @cached_property
     def graph(self) -> Graph:

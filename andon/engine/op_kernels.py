@@ -57,10 +57,8 @@ class OpKernel:
         """The compiled op for operands of this kind; None where NumPy has to do."""
         with self.lock:
             if key not in self.known and len(self.known) < MOST:
-                from ..devices.allocator import keep_freed_memory
                 from .op_graph import compiled  # here, so that `import andon` stays quick
 
-                keep_freed_memory()
                 self.known[key] = compiled(self.op, inputs, orders, attrs)
             return self.known.get(key)
 
