@@ -11,7 +11,7 @@ from andon.core.errors import CompileError, IndexingError
 from andon.core.op import registry
 from andon.devices import compiler
 from andon.engine import op_graph, op_kernels
-from andon.engine.op_kernels import OFFERED, OpKernel
+from andon.engine.op_kernels import IN_BACKWARD, OFFERED, OpKernel
 
 pytestmark = pytest.mark.skipif(not compiler.available(), reason="there is no C compiler")
 
@@ -34,6 +34,7 @@ def heads(*shape):
 
 
 PROGRAMS = {
+    "linear": lambda: F.linear(leaf(*ROWS), leaf(70, 260), leaf(70)),
     "matmul": lambda: heads(2, 3, 70, 160) @ heads(2, 3, 50, 160).mT,
     "where": lambda: leaf(3, *ROWS).masked_fill(andon.tensor(floats(*ROWS) > 0), -np.inf).exp(),
     "layer_norm": lambda: F.layer_norm(leaf(*ROWS), (260,), leaf(260), leaf(260)),
@@ -96,7 +97,18 @@ def test_a_compiled_kernel_gives_what_the_reference_does(name, calls, monkeypatc
 def test_every_op_with_an_offer_has_it():
     PROGRAMS["attention"]()
     kernels = {op.name for op in registry.values() if isinstance(op.kernel, OpKernel)}
-    assert kernels == OFFERED
+    assert kernels == OFFERED | IN_BACKWARD
+
+
+def test_sums_are_compiled_where_they_are_gradients(calls):
+    x, mask = leaf(*ROWS), andon.tensor(floats(*ROWS) > 0)
+    y = F.linear(x, leaf(70, 260), leaf(70)) + leaf(70)
+    assert mask.sum() and x.detach().sum() and not calls & IN_BACKWARD
+    y.backward(andon.tensor(floats(256, 70)))
+    assert not calls & IN_BACKWARD  # of fewer elements
+    (x + leaf(260)).backward(andon.tensor(floats(*ROWS)))
+    F.linear(leaf(256, 70), leaf(260, 70), leaf(260)).backward(andon.tensor(floats(*ROWS)))
+    assert calls >= IN_BACKWARD
 
 
 def test_what_is_small_or_does_not_train_stays_with_the_reference(calls):

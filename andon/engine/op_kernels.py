@@ -1,10 +1,13 @@
 """Kernels of eager ops: what the compiler makes of one op, for large arrays of what trains.
 
 Where NumPy needs many passes over memory, or one thread, these ops are graphs of themselves: one
-for each kind of operands, compiled when it is first met and found on disk from then on. That takes
-a moment, so it is done only where the same shapes are sure to come again: in backward passes, and
-in what they will be for. The choice depends on nothing but the calls so far, never on time, so a
-run that is repeated or resumed computes the same bits.
+for each kind of operands, compiled when it is first met and found on disk from then on. So are the
+products of matrices, though NumPy's are about as fast: for a while after a product the threads of
+its BLAS go on looking for work, on the processors that ours need.
+
+Compiling takes a moment, so it is done only where the same shapes are sure to come again: in
+backward passes, and in what they will be for. The choice depends on nothing but the calls so far,
+never on time, so a run that is repeated or resumed computes the same bits.
 
 `core/op.py` takes these offers while it defines the ops.
 """
@@ -21,15 +24,16 @@ from ..core.mode import mode
 from ..core.op import Op, interpreters, offers
 
 OFFERED = {
-    "matmul", "where", "softmax", "log_softmax", "cross_entropy", "attention", "layer_norm",
-    "rms_norm", "batch_norm", "gelu_tanh", "gelu_erf", "silu", "conv", "max_pool",
+    "linear", "matmul", "where", "softmax", "log_softmax", "cross_entropy", "attention",
+    "layer_norm", "rms_norm", "batch_norm", "gelu_tanh", "gelu_erf", "silu", "conv", "max_pool",
     "softmax_backward", "log_softmax_backward", "cross_entropy_backward", "attention_backward",
     "layer_norm_backward", "rms_norm_backward", "batch_norm_backward", "gelu_tanh_backward",
     "gelu_erf_backward", "silu_backward", "conv_input_grad", "conv_weight_grad", "unpool",
     "embedding_backward",
 }  # fmt: skip
+IN_BACKWARD = {"sum", "sum_to"}  # large ones that others take are as often of data, of any shape
 LARGE = 1 << 16  # elements of the largest operand
-MOST = 16  # kinds of operands of one op; a program with more has shapes that do not come again
+MOST = 32  # kinds of operands of one op; a program with more has shapes that do not come again
 DTYPES = {np.dtype(t) for t in (np.float32, np.int64, np.bool_)}
 
 
@@ -38,12 +42,11 @@ class OpKernel:
 
     def __init__(self, op: Op, plain: Callable):
         self.op, self.plain = op, plain
-        self.pays = are_large_stacks if op.name == "matmul" else are_large
         self.known: dict[tuple, Callable | None] = {}
         self.lock = Lock()
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
-        if not (self.pays(inputs) and trains()):
+        if not (are_large(inputs) and self.trains()):
             return self.plain(*inputs, **attrs)
         orders = tuple(order_in_memory(x) for x in inputs)
         key = (*map(kind_of, inputs), orders, *attrs.items())
@@ -52,6 +55,11 @@ class OpKernel:
             return self.plain(*inputs, **attrs)
         found = run([x.transpose(o) for x, o in zip(inputs, orders, strict=True) if o is not None])
         return found[0] if len(found) == 1 else tuple(found)
+
+    def trains(self) -> bool:
+        """Whether a backward pass runs, or may follow."""
+        running = interpreters.run is interpreters.arrays
+        return running or (mode.grad and self.op.name not in IN_BACKWARD)
 
     def built(self, key: tuple, inputs: tuple, orders: tuple, attrs: dict) -> Callable | None:
         """The compiled op for operands of this kind; None where NumPy has to do."""
@@ -68,16 +76,6 @@ def are_large(inputs: tuple) -> bool:
     return any(x.size >= LARGE for x in arrays) and all(x.dtype in DTYPES for x in arrays)
 
 
-def are_large_stacks(inputs: tuple) -> bool:
-    """Of two stacks of matrices; one matrix is a call of BLAS, as good as ours."""
-    return inputs[1].ndim > 2 and are_large(inputs)
-
-
-def trains() -> bool:
-    """Whether a backward pass runs, or may follow."""
-    return mode.grad or interpreters.run is interpreters.arrays
-
-
 def order_in_memory(x: Any) -> tuple[int, ...] | None:
     """The dims of an array from the longest step to the shortest: so permuted, it lies by rows."""
     if not isinstance(x, np.ndarray):
@@ -89,4 +87,4 @@ def kind_of(x: Any) -> tuple:
     return (x.shape, x.dtype) if isinstance(x, np.ndarray) else (type(x), x)
 
 
-offers.update(dict.fromkeys(OFFERED, OpKernel))
+offers.update(dict.fromkeys(OFFERED | IN_BACKWARD, OpKernel))
