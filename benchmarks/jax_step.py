@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .compiled_step import step_and_model
-from .gpt_step import SIZES
-from .timing import alternate, show
+from .compiled_step import matmul_speed, step_and_model
+from .gpt_step import SIZES, flops
+from .timing import alternate, human, show
 
 try:
     import jax
@@ -24,7 +24,7 @@ except ImportError:
     jax = None
 
 TARGET = 0.4
-ROUNDS = ((15, 10), (3, 1))  # rounds, and calls of a round that are timed
+ROUNDS = ((15, 10), (5, 1))  # rounds, and calls of a round that are timed
 STEPS, TOLERANCE = 5, 1e-4  # in which the losses of the two must agree
 LR, BETAS, EPS, DECAY, CLIP = 3e-4, (0.9, 0.95), 1e-8, 0.1, 1.0
 
@@ -124,11 +124,12 @@ def main() -> None:
         return
     import andon
 
-    results = []
+    results, speed = [], matmul_speed()
     for (name, sizes), (rounds, repeats) in zip(SIZES.items(), ROUNDS, strict=True):
         ours, model, x, y = step_and_model(andon, *sizes)
         theirs = jax_step(model, x.numpy(), y.numpy(), heads=sizes[1])
         pairs = [(ours(), theirs()) for _ in range(STEPS)]
         np.testing.assert_allclose(*zip(*pairs, strict=True), rtol=TOLERANCE)
-        results.append(alternate(name, ours, theirs, rounds, repeats, TARGET, between=1))
+        floor = f"{human(flops(*sizes) / speed)} at {speed / 1e9:.0f} GFLOP/s"
+        results.append(alternate(name, ours, theirs, rounds, repeats, TARGET, floor, between=1))
     show("training step, compiled", results, "jax.jit")
