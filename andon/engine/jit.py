@@ -15,7 +15,6 @@ function updates are updated in place. `ANDON_LOG=trace` says what is recorded, 
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import sys
@@ -35,6 +34,7 @@ from ..core.spec import Spec
 from ..graph.ir import Graph
 from ..tensor import Tensor
 from ..tensor.tensor import wrap
+from .held import is_module
 from .program import Program
 from .pytree import Structure, flatten
 from .recording import Recording
@@ -96,7 +96,19 @@ class Jitted:
                 return program
         with self.lock:
             self.explain(key, known)
-            program = Program(Recording(self.function, leaves, structure))
+            if known and known[0].recording.recorder.held.advances:
+                raise GraphError(
+                    f"jit: {self.name} takes from an iterator, which happens only while it is "
+                    "recorded: hand in what it gives"
+                )
+            recording = Recording(self.function, leaves, structure)
+            if recording.changes and known and known[0].recording.changes:
+                recording.recorder.put_back()
+                raise GraphError(
+                    f"jit: {self.name} changes what Python holds at every call: keep it in a "
+                    f"tensor, or return it: {', '.join(recording.changes)}"
+                )
+            program = Program(recording)
             known.insert(0, program)
         return program
 
@@ -170,14 +182,20 @@ def jit(function: Any = None, *, whole: bool = True) -> Any:
     return jitted_module(function, whole) if is_module(function) else Jitted(function, whole)
 
 
-def is_module(x: Any) -> bool:
-    return hasattr(x, "forward") and hasattr(x, "named_parameters")
-
-
 def jitted_module(module: Any, whole: bool) -> Any:
-    """A module of the same class, with the same parameters, whose `forward` is jitted."""
-    made = copy.copy(module)
-    made.forward = Jitted(MethodType(type(module).forward, made), whole)
+    """A module with the attributes of the given one, set on either, whose `forward` is jitted.
+
+    Its class is derived from the other's. That of a copy is not jitted.
+    """
+    kind = type(module)
+
+    def forward(self: Any) -> Any:
+        return jitted if self is made else MethodType(kind.forward, self)
+
+    names = {"forward": property(forward), "__module__": kind.__module__, "__doc__": kind.__doc__}
+    made: Any = object.__new__(type(kind.__name__, (kind,), names))
+    object.__setattr__(made, "__dict__", module.__dict__)
+    jitted = Jitted(MethodType(kind.forward, made), whole)
     return made
 
 

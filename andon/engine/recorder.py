@@ -27,7 +27,8 @@ from ..core.dtype import dtype
 from ..core.errors import GraphError
 from ..core.op import Interpreters, Symbolic, interpreters, run_on_arrays
 from ..core.spec import Spec
-from ..graph.ir import Symbol, constant, placeholder
+from ..graph.fold import elements
+from ..graph.ir import Graph, Symbol, between, constant, placeholder
 from ..graph.record import record
 from ..graph.trace import Traced, interpret, root_of
 from ..ops.logic import where
@@ -35,6 +36,7 @@ from ..ops.movement import expand
 from ..tensor import Tensor
 from ..tensor.eager import carry_out
 from .binding import ABSENT, Binding, attribute_of, gradient_of
+from .held import Held
 
 
 @dataclass(eq=False)
@@ -45,6 +47,7 @@ class Cell:
     symbol: Symbol
     traced: Traced
     owner: Tensor | Binding | None = None  # the tensor it was met in; None: an argument
+    held: np.ndarray | None = None  # its elements, if the recording depends on them
 
     @property
     def changed(self) -> bool:
@@ -70,12 +73,15 @@ class Recorder:
         self.names = names or {}
         self.called: dict[int, str] = {}  # names by the id of a tensor that was adopted
         self.cells: dict[int, Cell] = {}
-        self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
+        self.adopted: dict[int, tuple[Tensor, Any, Any]] = {}  # by id; the array and origin it had
         self.bindings: dict[Any, Binding] = {}  # of gradients by tensor, of attributes by name
         self.missed: set[tuple[int, str]] = set()  # attributes that were looked for in vain
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # what to read, and what it gave
         self.meanings: list[str] = []  # of the guards
         self.modules: set[Any] = set()
+        self.watched: set[Any] = set()  # modules whose parts and attributes are guarded
+        self.attributes = Held()  # of these modules
+        self.held = Held()  # in what else the function can reach
         self.steps: list[tuple[Callable[[], Any], Symbol | None]] = []  # to do before each call
         self.numbers: list[float] = []  # what the numbers are at the first call
         self.made: weakref.WeakSet[Traced] = weakref.WeakSet()
@@ -121,7 +127,7 @@ class Recorder:
             if not argument and cell.owner is None:
                 cell.owner = tensor  # an argument that is also met otherwise
             tensor.array = cell.traced  # type: ignore[assignment]
-        self.adopted.append((tensor, *before))
+        self.adopted[id(tensor)] = (tensor, *before)
 
     def label(self, tensor: Tensor, slot: str, owner: Tensor) -> None:
         """Call `tensor`, which is about to be adopted, after what it is kept for."""
@@ -164,10 +170,27 @@ class Recorder:
                 self.guard(found.kind, f"whether {name!r} of a module is a tensor")
 
     def meet_module(self, module: Any) -> None:
-        """What a module does depends on whether it is in training, and on which tensors it has."""
+        """What a module does depends on whether it is in training, and on what it has."""
+        self.watch_module(module)
         if module not in self.modules:
             self.modules.add(module)
             self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
+
+    def watch_module(self, module: Any) -> None:
+        """The recording holds as long as a module has the same parts and attributes."""
+        if module in self.watched:
+            return
+        self.watched.add(module)
+        own, name = module._parameters, type(module).__name__
+        self.guard(lambda: [x is None or x.node is None for x in own.values()],
+                   f"what is frozen of {name}")  # fmt: skip
+        if children := module._modules:
+            self.guard(lambda: [*map(id, children.values())], f"a part of {name}")
+        self.attributes.watch(vars(module))
+        self.attributes.loose.add((id(vars(module)), "training"))
+        for key, value in list(vars(module).items()):
+            if not key.startswith("_"):
+                self.held.visit(value)
 
     def meet_mode(self, module: Any) -> None:
         """Note that a module is about to be set to a mode: each later call has to leave it there.
@@ -227,24 +250,104 @@ class Recorder:
         Whether it was. The recording holds until the mask is changed.
         """
         owner: Any = cell.owner
-        if cell.changed or owner.requires_grad or not is_mask(cell.array):
+        if cell.changed or owner.requires_grad:
             return False
-        kept = cell.symbol.const = cell.array.copy()
-
-        def state() -> tuple:
-            same = not owner.memory.lent or np.array_equal(owner.array, kept)
-            return id(owner.array), owner._version, same
-
-        now = (id(cell.array), owner._version, True)  # a traced array stands in for it yet
-        self.guards.append((state, now))
-        self.meanings.append("a mask")
+        if not is_mask(cell.array):
+            return False
+        cell.symbol.const = self.hold(cell)
         return True
+
+    def known(self, symbol: Symbol) -> np.ndarray | None:
+        """The elements of what is made of constants, and of tensors that are state.
+
+        The recording holds until those are changed.
+        """
+        leaves = [x for x in between([], [symbol]) if x.op is None and x.const is None]
+        cells = {cell.symbol: cell for cell in self.cells.values() if not cell.changed}
+        read: list[Any] = [cells.get(x) for x in leaves]
+        if any(c is None or c.owner is None or c.owner.requires_grad for c in read):
+            return None
+        (found,) = Graph(leaves, [symbol]).run(*(self.hold(cell) for cell in read))
+        return found
+
+    def hold(self, cell: Cell) -> np.ndarray:
+        """A copy of the elements of a tensor, without which the recording does not hold."""
+        if cell.held is not None:
+            return cell.held
+        owner: Any = cell.owner
+        kept = cell.held = cell.array.copy()
+        last = [id(cell.array), owner._version]
+
+        def unchanged() -> bool:
+            now = [id(owner.array), owner._version]
+            if now == last and not owner.memory.lent:
+                return True
+            if owner.array.tobytes() != kept.tobytes():
+                return False
+            last[:] = now
+            return True
+
+        self.guards.append((unchanged, True))  # not asked yet: a traced array stands in for it
+        self.meanings.append("the elements of a tensor")
+        return kept
+
+    def check_held(self) -> None:
+        """Raise if the elements of a tensor were read that are others after each call."""
+        bound = {id(b.before) for b in self.bindings.values() if b.is_to_be_written}
+        for cell in self.cells.values():
+            changed = cell.changed and elements(cell.traced.symbol) is None
+            if cell.held is not None and (changed or id(cell.owner) in bound):
+                raise GraphError(
+                    "recording: Python reads the elements of a tensor that every call changes: "
+                    f"compute with it instead: {cell.traced.spec}"
+                )
 
     # The end
 
+    def settle(self) -> None:
+        """See that tensors whose `data` is another array now have its elements in their own."""
+        for tensor, array, _ in self.adopted.values():
+            if tensor.base is None and tensor.array is not (own := self.cells[id(array)].traced):
+                if tensor.array.shape != own.shape or tensor.array.dtype != own.dtype:
+                    raise GraphError(f"data: cannot be of another shape: {own.spec}")
+                own.assign(tensor.array)
+                tensor.array = own  # type: ignore[assignment]
+
+    def is_new(self, x: Any) -> bool:
+        """Whether x is a tensor that was made while recording."""
+        made = isinstance(x, Tensor) and isinstance(x.array, Symbolic)
+        return made and id(x) not in self.adopted
+
+    def put_back(self) -> None:
+        """Make what Python holds what it was before."""
+        self.attributes.put_back()
+        self.held.put_back()
+
+    def guard_held(self) -> None:
+        """The recording holds as long as numbers and tensors are what they are now."""
+        for held in (self.attributes, self.held):
+            held.loose |= {key for key in self.bindings if isinstance(key, tuple)}
+        self.held.narrow()
+        if self.held.containers:
+            self.guards.append((self.held.holds, True))
+            self.meanings.append("what Python holds")
+        if not self.watched:
+            return
+        module = next(iter(self.watched))
+        last = module.assignments
+
+        def unchanged() -> bool:
+            nonlocal last
+            if module.assignments != last and self.attributes.holds():
+                last = module.assignments
+            return module.assignments == last
+
+        self.guards.append((unchanged, True))
+        self.meanings.append("an attribute of a module")
+
     def restore(self) -> None:
         """Give all tensors their own arrays and gradients again."""
-        for tensor, array, origin in self.adopted:
+        for tensor, array, origin in self.adopted.values():
             tensor.array, tensor.origin = array, origin
         for binding in self.bindings.values():
             binding.restore()

@@ -26,6 +26,8 @@ from ..tensor import Tensor
 from ..tensor.tensor import leaf, wrap
 from .binding import Binding
 from .captured import captured, check_bindings
+from .draws import Draws
+from .held import Held, is_module
 from .names import argument_names, names_of
 from .pytree import Structure, flatten, unflatten
 from .recorder import Cell, Recorder
@@ -44,6 +46,8 @@ class Recording:
     arguments   for each leaf, its Cell; None if it is no tensor
     state       the Cells of tensors that were met otherwise and matter
     structure   that of what was returned
+    changes     names of what Python holds otherwise that is another now: it holds for one call
+    replaced    the Bindings of tensors in objects, other than modules, that are others now
     bound       the Bindings that hold something else now
     results     the leaves of what was `returned` (how many), then what is `bound`
     updates     for each Cell that was changed, the number of the output that it becomes
@@ -57,24 +61,46 @@ class Recording:
         self.outputs: list[Symbol] = []
         self.stand_ins: dict[int, int] = {}  # the id of a tensor given: which argument it is
         self.captured = captured(function)
+        self.changes: list[str] = []
+        self.replaced: list[Binding] = []
+        self.draws = Draws()
         try:
             with self.recorder.recording():
-                owner = getattr(function, "__self__", None)
-                if hasattr(owner, "training"):
-                    self.recorder.meet_module(owner)
+                self.look_at([getattr(function, "__self__", None), *leaves])
                 self.arguments, given = self.give(leaves, argument_names(function, structure))
                 args, kwargs = unflatten(structure, given)
                 returned = function(*args, **kwargs)
                 check_bindings(self.captured, self.name)
+                self.draws.check(self.name)
+                self.recorder.settle()
+                self.keep()
                 self.take(returned, given)
+                self.recorder.check_held()
                 self.differentiate()
             self.graph = self.build()
             self.check_nothing_kept()
+        except BaseException:
+            self.recorder.put_back()
+            self.draws.put_back()
+            raise
         finally:
             self.recorder.restore()
         self.recorder.guard_tensors()
+        self.recorder.guard_held()
+        for binding in self.replaced:
+            self.recorder.guard(binding.kind, "whether a tensor is held")
+        if self.changes or self.recorder.held.advances:
+            self.recorder.guard(lambda: object(), "what Python holds")
         for each in self.captured:
             self.recorder.guard(each.read, f"what {each.name!r} is bound to")
+
+    def look_at(self, given: list) -> None:
+        """Note what Python holds in the objects that the function can reach."""
+        held = self.recorder.held = Held([*given, *(each.value for each in self.captured)])
+        for module in [m for root in held.modules for m in root.modules()]:
+            self.recorder.watch_module(module)
+        if is_module(given[0]):
+            self.recorder.meet_module(given[0])
 
     def give(self, leaves: list, names: Iterable[str]) -> tuple[list[Cell | None], list]:
         """Cells for the arguments, and the arguments as the function sees them."""
@@ -109,10 +135,26 @@ class Recording:
         self.bound = [b for b in self.recorder.bindings.values() if b.is_to_be_written]
         self.leaves += [binding.read() for binding in self.bound]
         own = {id(x): x for x in given if isinstance(x, Tensor)}
-        own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted}
+        own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted.values()}
         self.results = [self.result(y, own) for y in self.leaves]
         changed = [cell for cell in self.recorder.cells.values() if cell.changed]
         self.updates = [(cell, self.output(cell.traced)) for cell in changed]
+
+    def keep(self) -> None:
+        """Bind the tensors that the function has put in the place of others; note other changes."""
+        bindings = self.recorder.bindings
+        self.recorder.held.visit_again()
+        for held in (self.recorder.attributes, self.recorder.held):
+            for slot, before, now in held.changed():
+                key = (id(slot.container), slot.name)
+                if key in held.loose or key in bindings:
+                    continue
+                if self.recorder.is_new(now) and slot.can_hold(before):
+                    bindings[key] = Binding(slot.read, slot.write)
+                    bindings[key].before = before
+                    self.replaced.append(bindings[key])
+                else:
+                    self.changes.append(slot.text)
 
     def result(self, y: Any, own: dict[int, Any]) -> Result:
         array = y.array if isinstance(y, Tensor) else y
@@ -188,7 +230,7 @@ class Recording:
     def check_nothing_kept(self) -> None:
         arrays = [y.array if is_tensor(y) else y for y in self.leaves]
         arrays += [cell.traced for cell in self.recorder.cells.values()]
-        arrays += [tensor.array for tensor, *_ in self.recorder.adopted]
+        arrays += [tensor.array for tensor, *_ in self.recorder.adopted.values()]
         for y in self.leaves:
             if is_tensor(y):
                 y.node = None  # it would keep what the backward pass reads

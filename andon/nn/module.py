@@ -40,6 +40,7 @@ class Module(Hooks, State):
     """
 
     training: bool
+    assignments = 0  # how often an attribute of any module was set: recordings depend on them
 
     def __init__(self, *args: Any, **kwargs: Any):
         if args or kwargs:
@@ -105,6 +106,7 @@ class Module(Hooks, State):
                 registered[name] = value
                 return
         self._note_binding(self.__dict__, name, value)
+        Module.assignments += 1
         object.__setattr__(self, name, value)
 
     def _note_binding(self, store: dict[str, Any], name: str, value: Any) -> None:
