@@ -17,7 +17,6 @@ it records. `ANDON_LOG=trace` says what is recorded, and why again.
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import sys
@@ -39,6 +38,7 @@ from ..core.spec import Spec
 from ..graph.ir import Graph
 from ..tensor import Tensor
 from ..tensor.tensor import wrap
+from .held import is_module
 from .program import Program
 from .pytree import Structure, flatten
 from .recording import Recording
@@ -112,9 +112,25 @@ class Jitted:
             if found := bound(known, leaves):  # another thread has made it meanwhile
                 return found
             self.explain(key, known)
-            program = Program(Recording(self.function, leaves, structure))
+            program = Program(self.record(leaves, structure, known))
             known.insert(0, program)
         return program, program.arrays(leaves)
+
+    def record(self, leaves: list, structure: Structure, known: list[Program]) -> Recording:
+        """A recording. Raises: GraphError if it would hold for one call, as the last one did."""
+        if known and known[0].recording.recorder.held.advances:
+            raise GraphError(
+                f"jit: {self.name} takes from an iterator, which happens only while it is "
+                "recorded: hand in what it gives"
+            )
+        found = Recording(self.function, leaves, structure)
+        if found.changes and known and known[0].recording.changes:
+            found.recorder.put_back()
+            raise GraphError(
+                f"jit: {self.name} changes what Python holds at every call: keep it in a "
+                f"tensor, or return it: {', '.join(found.changes)}"
+            )
+        return found
 
     def explain(self, key: tuple, known: list[Program]) -> None:
         """Say, if asked, why the function is recorded now."""
@@ -210,15 +226,27 @@ def jit(function: Any = None, *, whole: bool = True) -> Any:
     return jitted_module(function, whole) if is_module(function) else Jitted(function, whole)
 
 
-def is_module(x: Any) -> bool:
-    return hasattr(x, "forward") and hasattr(x, "named_parameters")
-
-
 def jitted_module(module: Any, whole: bool) -> Any:
-    """A module of the same class, with the same parameters, whose `forward` is jitted."""
-    made = copy.copy(module)
-    made.forward = Jitted(MethodType(type(module).forward, made), whole)
+    """A module with the attributes of the given one, set on either, whose `forward` is jitted.
+
+    Its class is derived from the other's. So is that of a copy, which has attributes of its own.
+    """
+    kind = type(module)
+    names = {
+        "forward": property(lambda self: jitted),
+        "__reduce_ex__": lambda self, protocol: (remade, (kind, whole), vars(self)),
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+    }
+    made: Any = object.__new__(type(kind.__name__, (kind,), names))
+    object.__setattr__(made, "__dict__", module.__dict__)
+    jitted = Jitted(MethodType(kind.forward, made), whole)
     return made
+
+
+def remade(kind: type, whole: bool) -> Any:
+    """A jitted module that has no attributes yet."""
+    return jitted_module(object.__new__(kind), whole)
 
 
 def trace(function: Callable, *args: Any, **kwargs: Any) -> Graph:

@@ -35,15 +35,16 @@ class Program:
     def __init__(self, recording: Recording):
         self.recording = recording
         self.numbers: list[float] | None = list(recording.recorder.numbers)
-        self.steps, self.guards = recording.recorder.steps, recording.recorder.guards
-        self.meanings = recording.recorder.meanings
+        self.steps, guards = recording.recorder.steps, recording.recorder.guards
+        self.guards = [(read, value) for read, value, _ in guards]
+        self.meanings = [meaning for _, _, meaning in guards]
         self.results, self.structure = recording.results, recording.structure
         self.returns_one = self.structure is LEAF
         self.bound, self.returned = recording.bound, recording.returned
         self.without_gradient = recording.without_gradient
         self.touched = [c.owner for c, _ in recording.updates if c.owner is not None]
         state: list[Any] = [cell.owner for cell in recording.state]
-        self.state = [(owner, owner.array.shape, owner.array.dtype) for owner in state]
+        self.state = [(o, o.array.shape, o.array.dtype, o.node is None) for o in state]
         self.places = argument_places(recording)
         self.sharing = Sharing(recording, self.places)
         positions = {id(c): i for i, c in enumerate((*recording.given, *recording.state))}
@@ -72,9 +73,13 @@ class Program:
                 return False
         except (LookupError, AttributeError):  # what a guard reads is gone
             return False
-        for owner, shape, kind in self.state:
+        for owner, shape, kind, frozen in self.state:
             array = owner.array
-            if array.shape != shape or array.dtype is not kind:
+            if (
+                array.shape != shape
+                or array.dtype is not kind
+                or (owner.node is None) is not frozen
+            ):
                 return False
         for place in self.without_gradient:
             if leaves[place]._grad is not None:
@@ -89,8 +94,8 @@ class Program:
             except (LookupError, AttributeError):
                 same = False
             if not same:
-                return f"{meaning} has changed"
-        return "a tensor that is read has another shape, dtype or place, or shares its memory"
+                return f"{meaning()} has changed"
+        return "a tensor has another shape, dtype or place, is frozen, or shares its memory"
 
     # A call
 
@@ -103,7 +108,7 @@ class Program:
         """What goes into a call: the arrays of arguments and state."""
         with recordings.inner:
             arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
-            return arrays + [tensor.array for tensor, _, _ in self.state]
+            return arrays + [tensor.array for tensor, *_ in self.state]
 
     def call(self, leaves: Sequence, arrays: list[np.ndarray], run: Any = None) -> Any:
         """What the function returns for these arguments, with all that it does besides.

@@ -15,7 +15,7 @@ from numpy.lib.array_utils import byte_bounds
 from ..core.errors import GraphError
 
 if TYPE_CHECKING:
-    from .recorder import Cell
+    from .elements import Cell
     from .recording import Recording
 
 WORK = 10_000  # how hard NumPy is to try before two arrays are said to overlap
