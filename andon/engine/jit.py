@@ -24,7 +24,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,7 @@ from ..tensor.tensor import wrap
 from .held import is_module
 from .program import Program
 from .pytree import Structure, flatten
+from .recorder import recordings
 from .recording import Recording
 
 LIMIT = 64  # recordings of one function; more mean that something changes at every call
@@ -114,7 +114,8 @@ class Jitted:
             self.explain(key, known)
             program = Program(self.record(leaves, structure, known))
             known.insert(0, program)
-        return program, program.arrays(leaves)
+            with recordings:
+                return program, program.arrays(leaves)
 
     def record(self, leaves: list, structure: Structure, known: list[Program]) -> Recording:
         """A recording. Raises: GraphError if it would hold for one call, as the last one did."""
@@ -231,6 +232,8 @@ def jitted_module(module: Any, whole: bool) -> Any:
 
     Its class is derived from the other's. So is that of a copy, which has attributes of its own.
     """
+    if isinstance(module.forward, Jitted):
+        return module
     kind = type(module)
     names = {
         "forward": property(lambda self: jitted),
@@ -240,7 +243,7 @@ def jitted_module(module: Any, whole: bool) -> Any:
     }
     made: Any = object.__new__(type(kind.__name__, (kind,), names))
     object.__setattr__(made, "__dict__", module.__dict__)
-    jitted = Jitted(MethodType(kind.forward, made), whole)
+    jitted = Jitted(module.forward, whole)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -56,8 +57,8 @@ class Modules:
                 seen = now
             return now == seen
 
-        return [(parts, lambda: "a part or the mode of a module"),
-                (unchanged, self.attributes.difference)]  # fmt: skip
+        modes = {module: module.training for module in self.computing}
+        return [(parts, partial(mode_or_part, modes)), (unchanged, self.attributes.difference)]
 
     def reader(self, stores: list, bound: set) -> Callable[[], list]:
         """What reads the parts, the tensors in attributes, and the modes."""
@@ -74,3 +75,9 @@ class Modules:
             return found + [store.get(name) for store, name in kept] if kept else found
 
         return read
+
+
+def mode_or_part(modes: dict[Any, bool]) -> str:
+    """What has changed, if modules were in these modes."""
+    names = [type(m).__name__ for m, training in modes.items() if m.training is not training]
+    return f"the training mode of {names[0]}" if names else "a part of a module"

@@ -69,22 +69,20 @@ class Program:
     def holds(self, leaves: Sequence) -> bool:
         """Whether what was recorded is what the function would do now."""
         try:
-            if not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
+            if self.guards and not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
                 return False
         except (LookupError, AttributeError):  # what a guard reads is gone
             return False
         for owner, shape, kind, frozen in self.state:
             array = owner.array
-            if (
-                array.shape != shape
-                or array.dtype is not kind
-                or (owner.node is None) is not frozen
-            ):
+            if array.shape != shape or array.dtype is not kind:
+                return False
+            if (owner.node is None) is not frozen:
                 return False
         for place in self.without_gradient:
             if leaves[place]._grad is not None:
                 return False
-        return self.sharing.is_alike(leaves)
+        return self.sharing.is_plain or self.sharing.is_alike(leaves)
 
     def reason(self) -> str:
         """Why it does not hold."""
@@ -106,9 +104,8 @@ class Program:
 
     def arrays(self, leaves: Sequence) -> list[np.ndarray]:
         """What goes into a call: the arrays of arguments and state."""
-        with recordings.inner:
-            arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
-            return arrays + [tensor.array for tensor, *_ in self.state]
+        arrays = [getattr(x, "array", x) for x in map(leaves.__getitem__, self.places)]
+        return arrays + [owner.array for owner, *_ in self.state] if self.state else arrays
 
     def call(self, leaves: Sequence, arrays: list[np.ndarray], run: Any = None) -> Any:
         """What the function returns for these arguments, with all that it does besides.
