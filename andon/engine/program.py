@@ -25,7 +25,7 @@ from ..tensor.tensor import wrap
 from .executable import Executable
 from .pytree import LEAF, unflatten
 from .recorder import recordings
-from .recording import Recording, Result
+from .recording import Recording
 from .sharing import Sharing
 
 
@@ -43,8 +43,8 @@ class Program:
         self.bound, self.returned = recording.bound, recording.returned
         self.without_gradient = recording.without_gradient
         self.touched = [c.owner for c, _ in recording.updates if c.owner is not None]
-        state: list[Any] = [cell.owner for cell in recording.state]
-        self.state = [(o, o.array.shape, o.array.dtype, o.node is None) for o in state]
+        self.state: list[Any] = [cell.owner for cell in recording.state]
+        self.layouts = [(o, o.array.shape, o.array.dtype, o.node is None) for o in self.state]
         self.places = argument_places(recording)
         self.sharing = Sharing(recording, self.places)
         positions = {id(c): i for i, c in enumerate((*recording.given, *recording.state))}
@@ -73,7 +73,7 @@ class Program:
                 return False
         except (LookupError, AttributeError):  # what a guard reads is gone
             return False
-        for owner, shape, kind, frozen in self.state:
+        for owner, shape, kind, frozen in self.layouts:
             array = owner.array
             if array.shape != shape or array.dtype is not kind:
                 return False
@@ -105,7 +105,7 @@ class Program:
     def arrays(self, leaves: Sequence) -> list[np.ndarray]:
         """What goes into a call: the arrays of arguments and state."""
         arrays = [getattr(x, "array", x) for x in map(leaves.__getitem__, self.places)]
-        return arrays + [owner.array for owner, *_ in self.state] if self.state else arrays
+        return [*arrays, *map(array_of, self.state)] if self.state else arrays
 
     def call(self, leaves: Sequence, arrays: list[np.ndarray], run: Any = None) -> Any:
         """What the function returns for these arguments, with all that it does besides.
@@ -120,7 +120,10 @@ class Program:
         for place, _ in self.sharing.changed:
             if isinstance(leaves[place], Tensor):
                 leaves[place].memory.touch()
-        results = [self.tensor_of(result, outputs, leaves) for result in self.results]
+        results = [
+            wrap(outputs[output]) if output is not None else known(argument, value, leaves)
+            for output, argument, value in self.results
+        ]
         if self.gradient is not None and mode.grad:
             self.gradient.attach(results, leaves, outputs)
         if self.bound:
@@ -161,17 +164,17 @@ class Program:
             found = [value for value, symbol in steps if symbol is not None]
         return [np.array(value, np.float64) for value in found]
 
-    def tensor_of(self, result: Result, outputs: Sequence, leaves: Sequence) -> Any:
-        """A leaf of what is returned: an output, or what was known."""
-        output, argument, value = result
-        if output is not None:
-            return wrap(outputs[output])
-        if argument is not None:
-            return leaves[argument]
-        return value.copy() if isinstance(value, np.ndarray) else value
 
+array_of = attrgetter("array")
 
 MEMORIES = [Memory()]  # of arrays that nobody else can change; a node with one frees what it saved
+
+
+def known(argument: int | None, value: Any, leaves: Sequence) -> Any:
+    """A leaf of what is returned that is no output: an argument, or a value known before."""
+    if argument is not None:
+        return leaves[argument]
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def argument_places(recording: Recording) -> list[int]:
