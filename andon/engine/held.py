@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..tensor import Tensor
 from .binding import ABSENT
 from .captured import Unchanged, is_number, same
+from .executed import Executed, inherits_ours
 
 PACKAGE = __name__.partition(".")[0] + "."
 DEEPEST = 6  # steps from object to object
@@ -62,19 +63,26 @@ class Held:
     """Numbers and tensors in lists, dicts and attributes, as they are when they are first seen.
 
     What is reached from `roots` is looked through, but for objects of andon's own classes, which
-    tell the recorder what matters; `modules` are those that were met. `loose` are the slots whose
-    content may change.
+    tell the recorder what matters; `modules` are those that were met. Attributes that no
+    `executed` code can have read are as good as none. `loose` are slots whose content may change.
     """
 
-    def __init__(self, roots: Iterable[Any] = ()):
+    def __init__(self, roots: Iterable[Any] = (), executed: Executed | None = None):
+        self.executed = executed or Executed()
         self.containers: dict[int, Any] = {}
         self.before: dict[int, dict] = {}
+        self.objects: dict[int, bool] = {}  # containers of attributes; if their owner inherits ours
         self.loose: set[tuple[int, Any]] = set()
         self.modules: dict[Any, None] = {}
         self.advances = False  # whether there is an iterator, from which each call would take
-        self.roots = list(roots)
-        for root in self.roots:
-            self.visit(root)
+        self.roots: list[Any] = []
+        for root in roots:
+            self.look_at(root)
+
+    def look_at(self, root: Any) -> None:
+        """Count in what can be reached from here."""
+        self.roots.append(root)
+        self.visit(root)
 
     def visit(self, x: Any, steps: int = DEEPEST) -> None:
         """Note the containers of numbers and tensors at x and beyond it."""
@@ -89,13 +97,15 @@ class Held:
         found = container(x)
         if found is None or id(found) in self.containers or not steps or len(found) > LONGEST:
             return
-        self.watch(found)
-        for item in list(values_of(found)):
-            if not is_number(item):
+        self.watch(found, None if found is x else x)
+        for name, item in items_of(found):
+            if not is_number(item) and self.can_matter(id(found), name):
                 self.visit(item, steps - 1)
 
-    def watch(self, found: Any) -> None:
-        """Count a container in."""
+    def watch(self, found: Any, owner: Any = None) -> None:
+        """Count a container in, or the attributes of their owner."""
+        if owner is not None:
+            self.objects[id(found)] = inherits_ours(owner)
         self.containers[id(found)] = found
         self.before[id(found)] = telling(found)
 
@@ -121,13 +131,14 @@ class Held:
 
     # Whether it is the same later
 
-    def settle(self, loose: set[tuple[int, Any]]) -> None:
-        """Be as it is now, but for slots that are loose.
+    def settle(self, loose: set[tuple[int, Any]], executed: Executed) -> None:
+        """Be as it is now, but for slots that are loose, and for what no executed code can read.
 
         Long containers in which nothing can be told are forgotten: they hold data.
         """
         self.loose |= loose
-        self.roots, self.modules = [], {}
+        self.executed = executed
+        self.forget_unread()
         for key, before in list(self.before.items()):
             kept = {name: x for name, x in before.items() if (key, name) not in self.loose}
             self.before[key] = kept
@@ -135,6 +146,23 @@ class Held:
                 del self.containers[key], self.before[key]
         views = [v for x in self.containers.values() for v in (x, values_of(x))]
         self.contents = Unchanged(lambda: [*chain.from_iterable(views)])
+
+    def can_matter(self, key: int, name: Any) -> bool:
+        """Whether what is in a container, by its id, under a name can have been read."""
+        inherits = self.objects.get(key)
+        return inherits is None or self.executed.can_read(name, inherits)
+
+    def forget_unread(self) -> None:
+        """Drop attributes that nobody reads, and what is reached only through them."""
+        self.loose |= {
+            (k, n) for k, x in self.before.items() for n in x if not self.can_matter(k, n)
+        }
+        if self.roots:
+            read = Held(self.roots, self.executed)
+            self.advances = read.advances
+            self.containers = {k: x for k, x in self.containers.items() if k in read.containers}
+            self.before = {k: self.before[k] for k in self.containers}
+        self.roots, self.modules = [], {}
 
     def holds(self) -> bool:
         """Whether everything is as it was, but for the slots that are loose."""
@@ -167,9 +195,13 @@ def values_of(found: Any) -> Any:
     return found.values() if isinstance(found, dict) else found
 
 
+def items_of(found: Any) -> list[tuple]:
+    return list(found.items() if isinstance(found, dict) else enumerate(found))
+
+
 def telling(found: Any) -> dict[Any, Any]:
     """The contents of a container by which it can be told that it has changed."""
-    items = list(found.items()) if isinstance(found, dict) else list(enumerate(found))
+    items = items_of(found)
     numbers = {name for name, x in items if is_number(x)}
     if len(numbers) > MOST:
         numbers = set()

@@ -124,7 +124,7 @@ class Jitted:
                 f"jit: {self.name} takes from an iterator, which happens only while it is "
                 "recorded: hand in what it gives"
             )
-        found = Recording(self.function, leaves, structure)
+        found = Recording(self.function, leaves, structure, again=bool(known))
         if found.changes and known and known[0].recording.changes:
             found.recorder.put_back()
             raise GraphError(

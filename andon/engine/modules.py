@@ -10,6 +10,7 @@ from typing import Any
 
 from ..tensor import Tensor
 from .captured import Unchanged
+from .executed import Executed
 from .held import Held, values_of
 
 PARTS = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks",
@@ -33,17 +34,20 @@ class Modules:
         is_new = module not in self.watched
         if is_new:
             self.watched[module] = None
-            self.attributes.watch(vars(module))
+            self.attributes.watch(vars(module), module)
         return is_new
 
-    def guards(self, bound: set) -> list[tuple[Callable[[], bool], Callable[[], str]]]:
+    def guards(
+        self, bound: set, executed: Executed
+    ) -> list[tuple[Callable[[], bool], Callable[[], str]]]:
         """What must hold at later calls, and what it means; places that are `bound` may change.
 
         Parts and modes are looked at in each call, the rest once something was set in a module.
         """
         if not self.watched:
             return []
-        self.attributes.settle(bound | {(id(vars(m)), "training") for m in self.watched})
+        modes = {(id(vars(m)), "training") for m in self.watched}
+        self.attributes.settle(bound | modes, executed)
         stores = [getattr(m, name) for m in self.watched for name in PARTS]
         sizes = Unchanged(lambda: [*map(len, stores)])
         parts = Unchanged(self.reader([store for store in stores if store], bound))
@@ -57,8 +61,8 @@ class Modules:
                 seen = now
             return now == seen
 
-        modes = {module: module.training for module in self.computing}
-        return [(parts, partial(mode_or_part, modes)), (unchanged, self.attributes.difference)]
+        before = {module: module.training for module in self.computing}
+        return [(parts, partial(mode_or_part, before)), (unchanged, self.attributes.difference)]
 
     def reader(self, stores: list, bound: set) -> Callable[[], list]:
         """What reads the parts, the tensors in attributes, and the modes."""

@@ -36,6 +36,7 @@ from ..tensor import Tensor
 from ..tensor.eager import carry_out
 from .binding import ABSENT, Binding, attribute_of, gradient_of
 from .elements import Cell, Elements
+from .executed import Executed
 from .held import Held
 from .modules import Modules
 
@@ -80,6 +81,7 @@ class Recorder:
         self.guards: list[Guard] = []
         self.elements = Elements(self.cells, self.guards)
         self.modules = Modules()
+        self.executed = Executed()
         self.held = Held()  # in what else the function can reach
         self.steps: list[tuple[Callable[[], Any], Symbol | None]] = []  # to do before each call
         self.numbers: list[float] = []  # what the numbers are at the first call
@@ -192,7 +194,7 @@ class Recorder:
         if self.modules.watch(module):
             for name, value in list(vars(module).items()):
                 if not name.startswith("_"):
-                    self.held.visit(value)
+                    self.held.look_at(value)
 
     @contextmanager
     def only_where(self, condition: Tensor) -> Iterator[None]:
@@ -274,10 +276,10 @@ class Recorder:
     def guard_held(self) -> None:
         """The recording holds as long as what Python holds is what it is now."""
         bound = {key for key in self.bindings if isinstance(key, tuple)}
-        self.held.settle(bound)
+        self.held.settle(bound, self.executed)
         if self.held.containers:
             self.guards.append((self.held.holds, True, self.held.difference))
-        for holds, meaning in self.modules.guards(bound):
+        for holds, meaning in self.modules.guards(bound, self.executed):
             self.guards.append((holds, True, meaning))
         for binding in self.replaced:
             self.guard(binding.kind, "whether a tensor is held")

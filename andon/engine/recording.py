@@ -45,6 +45,8 @@ class Result(NamedTuple):
 class Recording:
     """What `function` does with the leaves of its arguments.
 
+    If that is recorded `again`, what the function can have read is looked at more closely.
+
     arguments   for each leaf, its Cell; None if it is no tensor
     state       the Cells of tensors that were met otherwise and matter
     structure   that of what was returned
@@ -56,7 +58,7 @@ class Recording:
     seeds       for each result that can be, its place among the results and its gradient
     """
 
-    def __init__(self, function: Callable, leaves: list, structure: Structure):
+    def __init__(self, function: Callable, leaves: list, structure: Structure, again: bool = False):
         self.recorder = recorder = Recorder(names_of(function, leaves))
         self.name = getattr(function, "__name__", type(function).__name__)
         self.outputs: list[Symbol] = []
@@ -72,7 +74,8 @@ class Recording:
                         recorder.meet_module(owner)
                     self.arguments, given = self.give(leaves, argument_names(function, structure))
                     args, kwargs = unflatten(structure, given)
-                    returned = function(*args, **kwargs)
+                    with recorder.executed.watching(again or recorder.held.advances):
+                        returned = function(*args, **kwargs)
                     self.check(function, variables, draws)
                     self.take(returned, given)
                     self.differentiate()
