@@ -12,7 +12,10 @@ The first call with arguments of given shapes and dtypes records what the functi
 `recorder`), simplifies the graph and compiles it; later calls run it. The tensors that the
 function updates are updated in place, and what it returns is new, but for arguments and tensors
 that it returns as they are. What else Python does (print, count, ask the time) happens only while
-it records. `ANDON_LOG=trace` says what is recorded, and why again.
+it records; what it changes of numbers and lists at every call is an error. A function is recorded
+again when something changes that it depends on: kinds of arguments and which of them share memory,
+variables, modules, numbers in objects it can reach. `ANDON_LOG=trace` says what is recorded, and
+why.
 """
 
 from __future__ import annotations
