@@ -188,8 +188,13 @@ def hessian(func: Callable, argnums: int = 0) -> Callable:
     return transformed
 
 
-def functional_call(module: Module, parameters: dict, args: Any = (), kwargs: Any = None) -> Any:
-    """Call `module` with other tensors in place of its parameters and buffers."""
+def functional_call(module: Module, parameters: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """Call `module` with other tensors in place of its parameters and buffers.
+
+    They are in a dict by their names, or in several.
+    """
+    if isinstance(parameters, (tuple, list)):
+        parameters = {name: x for part in parameters for name, x in part.items()}
     owners = {}
     for name in parameters:
         path, _, leaf = name.rpartition(".")

@@ -10,6 +10,7 @@ import andon
 from andon import nn
 from andon.amp import GradScaler, autocast
 from andon.autograd import detect_anomaly, set_detect_anomaly
+from andon.autograd.checkpoint import checkpoint
 from andon.core.errors import DTypeError, GradientError, StateError
 
 
@@ -53,6 +54,20 @@ def test_autocast_is_a_decorator_and_does_nothing_for_other_devices():
         assert (x @ x).dtype is andon.float32
     with pytest.raises(DTypeError, match="bfloat16 or float16 expected"):
         autocast("cpu", dtype=andon.int32)
+
+
+def test_a_checkpoint_runs_again_as_it_ran_at_first():
+    w = andon.tensor(numbers(3, 2), requires_grad=True)
+    x = andon.tensor(numbers(4, 3))
+
+    def gradient(run):
+        w.grad = None
+        with autocast("cpu"):
+            y = run(lambda x: (x @ w).exp(), x)
+        y.float().sum().backward()
+        return w.grad.numpy()
+
+    np.testing.assert_array_equal(gradient(checkpoint), gradient(lambda f, x: f(x)))
 
 
 def trained(t, scaler):

@@ -174,6 +174,26 @@ def test_impossible_parameters_are_refused(make_it, kind, said):
         make_it()
 
 
+def test_parameters_are_not_checked_where_that_is_not_wanted():
+    negative = andon.tensor(-1.0)
+    assert ours.Normal(0.0, negative, validate_args=False).scale.item() == -1
+    ours.Distribution.set_default_validate_args(False)
+    try:
+        assert ours.Exponential(negative).rate.item() == -1
+        with pytest.raises(ValueError, match="must be positive"):
+            ours.Exponential(negative, validate_args=True)
+    finally:
+        ours.Distribution.set_default_validate_args(True)
+
+
+def test_a_recording_does_not_check_parameters_that_it_does_not_know():
+    score = andon.jit(lambda s, x: ours.Normal(0.0, s).log_prob(x))
+    found = score(andon.tensor(2.0), andon.tensor(1.0))
+    assert_same(found, theirs.Normal(0.0, 2.0).log_prob(torch.tensor(1.0)))
+    with pytest.raises(ValueError, match="must be positive"):
+        andon.jit(lambda x: ours.Normal(0.0, andon.tensor(-1.0)).log_prob(x))(andon.tensor(1.0))
+
+
 def test_what_is_drawn_is_recorded():
     x = andon.tensor(POINTS).requires_grad_()
 

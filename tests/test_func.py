@@ -85,6 +85,7 @@ def test_functional_call_uses_other_parameters_for_one_call():
     y = func.functional_call(layer, zeros, (andon.ones(1, 2),))
     assert y.tolist() == [[0.0, 0.0]]
     assert layer[0].weight is before
+    assert func.functional_call(layer, (zeros, {}), andon.ones(1, 2)).tolist() == y.tolist()
     with pytest.raises(MissingNameError, match=r"functional_call: the module has no '0.scale'"):
         func.functional_call(layer, {"0.scale": zeros["0.bias"]}, andon.ones(1, 2))
 

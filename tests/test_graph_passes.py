@@ -327,6 +327,47 @@ def test_parts(before, after):
 # All of them
 
 
+# Writes, which a settled graph says as joined parts
+
+WRITTEN = {
+    "a write stands between what is around it": (
+        "%p = view(%x, index=((None, None, None), 0)); %e = exp(%p); "
+        "%y = write(%x, %e, recipe=[view(index=((None, None, None), 1))]); %y",
+        "%p = view(%x, index=((None, None, None), 0)); %e = exp(%p); "
+        "%a = view(%x, index=((None, None, None), (0, 1, 1))); %b = reshape(%e, shape=(2, 1)); "
+        "%c = view(%x, index=((None, None, None), (2, 3, 1))); %y = cat(%a, %b, %c, dim=1); %y"),
+    "a write of everything is that": (
+        "%e = exp(%x); %y = write(%x, %e, recipe=[view(index=((None, None, None),))]); %y",
+        "%y = exp(%x); %y"),
+    "what was written is read where it was": (
+        "%e = exp(%x); %r = view(%e, index=(0,)); "
+        "%w = write(%x, %r, recipe=[view(index=(1,))]); "
+        "%y = view(%w, index=(1, (1, 3, 1))); %z = view(%w, index=(0,)); %y, %z",
+        "%e = exp(%x); %r = view(%e, index=(0,)); %s = reshape(%r, shape=(1, 3)); "
+        "%y = view(%s, index=(0, (1, 3, 1))); %z = view(%x, index=(0, (0, 3, 1))); %y, %z"),
+    "a loop that fills an array joins its parts once": (
+        "%e = exp(%x); %a = view(%e, index=(1,)); %b = view(%e, index=(0,)); "
+        "%u = write(%x, %a, recipe=[view(index=(0,))]); "
+        "%y = write(%u, %b, recipe=[view(index=(1,))]); %y",
+        "%e = exp(%x); %a = view(%e, index=(1,)); %b = view(%e, index=(0,)); "
+        "%c = reshape(%a, shape=(1, 3)); %d = reshape(%b, shape=(1, 3)); "
+        "%y = cat(%c, %d, dim=0); %y"),
+    "every other place stays a write": (
+        "%e = exp(%x); %p = view(%e, index=((None, None, None), (0, 3, 2))); "
+        "%y = write(%x, %p, recipe=[view(index=((None, None, None), (0, 3, 2)))]); %y",) * 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), WRITTEN.values(), ids=WRITTEN)
+def test_writes(before, after):
+    graph = graph_of(X, before)
+    changed = settle(graph).check()
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for found, expected in zip(changed.run(x), graph.run(x), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert structure(changed) == structure(graph_of(X, after))
+
+
 def test_passes_keep_the_order_of_computation():
     graph = graph_of(X, "%a = mul(%x, 1.0); %b = exp(%a); %c = log(%x); %y = add(%b, %c); %y")
     assert [v.name for v in settle(graph).nodes] == ["b", "c", "y"]

@@ -158,6 +158,67 @@ def test_tensorflows_names_are_understood():
     assert static.Session().run(static.argmax(x, axis=1)).tolist() == [1, 1]
 
 
+ROWS = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]], np.float32)
+LOG_SOFTMAX = ROWS - np.log(np.exp(ROWS).sum(1, keepdims=True))
+TENSORFLOW = {
+    "cast": (lambda x: static.cast(x > 0, static.float32), (ROWS > 0).astype(np.float32)),
+    "identity": (static.identity, ROWS),
+    "transpose": (static.transpose, ROWS.T),
+    "transpose by perm": (lambda x: static.transpose(x, perm=[1, 0]), ROWS.T),
+    "transpose of two": (lambda x: static.transpose(x, 0, 1), ROWS.T),
+    "one_hot": (lambda x: static.one_hot(static.argmax(x, axis=1), 3), np.eye(3)[[0, 1]]),
+    "add_n": (lambda x: static.add_n([x, x, x]), 3 * ROWS),
+    "clip_by_value": (lambda x: static.clip_by_value(x, -1, 1), ROWS.clip(-1, 1)),
+    "reduce_any": (lambda x: static.reduce_any(x < -1, axis=1), [True, False]),
+    "bias_add": (lambda x: static.nn.bias_add(x, x[0]), ROWS + ROWS[0]),
+    "l2_loss": (static.nn.l2_loss, (ROWS**2).sum() / 2),
+    "sparse_softmax_cross_entropy_with_logits": (
+        lambda x: static.nn.sparse_softmax_cross_entropy_with_logits(labels=[2, 1], logits=x),
+        -LOG_SOFTMAX[[0, 1], [2, 1]],
+    ),
+    "softmax_cross_entropy_with_logits": (
+        lambda x: static.nn.softmax_cross_entropy_with_logits(labels=x, logits=x),
+        -(ROWS * LOG_SOFTMAX).sum(1),
+    ),
+    "sigmoid_cross_entropy_with_logits": (
+        lambda x: static.nn.sigmoid_cross_entropy_with_logits(labels=x * 0 + 1, logits=x),
+        np.log1p(np.exp(-ROWS)),
+    ),
+    "stop_gradient": (lambda x: static.gradients(x * static.stop_gradient(x), x)[0], ROWS),
+    "clip_by_global_norm": (lambda x: static.clip_by_global_norm([x], 1.0)[0][0],
+                            ROWS / np.linalg.norm(ROWS)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
+def test_functions_of_tensorflow(name):
+    function, expected = TENSORFLOW[name]
+    with static.Graph().as_default():
+        x = static.placeholder(static.float32, [None, 3])
+        found = static.Session().run(function(x), {x: ROWS})
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_draws_of_tensorflow_have_their_mean_and_deviation():
+    with static.Graph().as_default(), static.Session() as session:
+        normal, cut = (f([5000], stddev=0.1) for f in (static.random_normal,
+                                                       static.truncated_normal))  # fmt: skip
+        even = static.random_uniform([5000], 2.0, 4.0)
+        normal, cut, even = session.run([normal, cut, even])
+    assert abs(normal.std() - 0.1) < 0.01 and abs(even.mean() - 3) < 0.05
+    assert np.abs(cut).max() < 0.2001 and abs(cut.std() - 0.088) < 0.01
+
+
+def test_no_op_runs_after_what_it_depends_on():
+    with static.Graph().as_default(), static.Session() as session:
+        v, kept = static.Variable(1.0), static.Variable(5.0, trainable=False)
+        with static.control_dependencies([static.assign_add(v, 2.0), static.assign_sub(kept, 1.0)]):
+            train = static.no_op()
+        session.run(static.global_variables_initializer())
+        assert session.run(train) is None and session.run([v, kept]) == [3.0, 4.0]
+        assert static.trainable_variables() == [v]
+
+
 def test_variables_are_saved_and_restored(tmp_path):
     w = static.Variable([1.0, 2.0], name="w")
     session = initialised()

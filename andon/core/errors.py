@@ -10,6 +10,7 @@
     ├── IndexingError     an index out of range or of the wrong kind     (an IndexError)
     ├── GradientError     a gradient that does not exist or is stale     (a RuntimeError)
     ├── GraphError        what cannot be recorded as a graph             (a RuntimeError)
+    │   └── UnknownSizeError  as its size depends on unknown elements
     ├── LinalgError       a matrix that has no inverse, root or factors  (a RuntimeError)
     ├── StateError        state dicts and optimizer states that differ   (a RuntimeError)
     ├── DataError         data sets, loaders and their workers           (a RuntimeError)
@@ -59,6 +60,10 @@ class GradientError(AndonError, RuntimeError):
 
 class GraphError(AndonError, RuntimeError):
     """An operation that cannot be recorded, since its result depends on the data."""
+
+
+class UnknownSizeError(GraphError):
+    """A result whose size depends on elements that a recording does not know."""
 
 
 class LinalgError(AndonError, RuntimeError):

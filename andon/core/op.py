@@ -40,6 +40,12 @@ class Symbolic:
         def __getattr__(self, name: str) -> Any: ...
 
 
+def known_elements(x: Any) -> Any:
+    """The array of a tensor, or an array; None if it is recorded and could be another later."""
+    array = x if isinstance(x, Symbolic) or not hasattr(x, "elements") else x.elements()
+    return array.known() if isinstance(array, Symbolic) else array
+
+
 class Interpreters(threading.local):
     """The interpreters in force, per thread.
 

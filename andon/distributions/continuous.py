@@ -22,7 +22,7 @@ class LocationScale(Distribution):
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None):
         self.loc, self.scale = parameters(loc, scale)
         super().__init__(self.loc.shape)
-        self.check(self.scale > 0, "scale must be positive")
+        self.check(self.scale > 0, "scale must be positive", validate_args)
 
     @property
     def mean(self) -> Tensor:  # type: ignore[override]
@@ -126,7 +126,7 @@ class Uniform(Distribution):
     def __init__(self, low: Any, high: Any, validate_args: Any = None):
         self.low, self.high = parameters(low, high)
         super().__init__(self.low.shape)
-        self.check(self.low < self.high, "low must be below high")
+        self.check(self.low < self.high, "low must be below high", validate_args)
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         return self.icdf(rand(*shape, dtype=self.low.dtype))
@@ -161,7 +161,7 @@ class Exponential(Distribution):
     def __init__(self, rate: Any, validate_args: Any = None):
         (self.rate,) = parameters(rate)
         super().__init__(self.rate.shape)
-        self.check(self.rate > 0, "rate must be positive")
+        self.check(self.rate > 0, "rate must be positive", validate_args)
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         return self.icdf(rand(*shape, dtype=self.rate.dtype))
@@ -193,7 +193,9 @@ class Gamma(Distribution):
     def __init__(self, concentration: Any, rate: Any, validate_args: Any = None):
         self.concentration, self.rate = parameters(concentration, rate)
         super().__init__(self.rate.shape)
-        self.check((self.rate > 0) & (self.concentration > 0), "parameters must be positive")
+        self.check(
+            (self.rate > 0) & (self.concentration > 0), "parameters must be positive", validate_args
+        )
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         return standard_gamma(self.concentration.expand(shape)) / self.rate
@@ -241,7 +243,7 @@ class Beta(Distribution):
         self.concentration1, self.concentration0 = parameters(concentration1, concentration0)
         super().__init__(self.concentration1.shape)
         positive = (self.concentration1 > 0) & (self.concentration0 > 0)
-        self.check(positive, "concentrations must be positive")
+        self.check(positive, "concentrations must be positive", validate_args)
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         a, b = (standard_gamma(c.expand(shape)) for c in (self.concentration1, self.concentration0))
@@ -280,7 +282,7 @@ class StudentT(Distribution):
     def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: Any = None):
         self.df, self.loc, self.scale = parameters(df, loc, scale)
         super().__init__(self.df.shape)
-        self.check((self.df > 0) & (self.scale > 0), "df and scale must be positive")
+        self.check((self.df > 0) & (self.scale > 0), "df and scale must be positive", validate_args)
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         chi2 = 2 * standard_gamma((self.df / 2).expand(shape))

@@ -43,7 +43,7 @@ class Categorical(Distribution):
         if given.ndim == 0:
             raise ShapeError(f"{type(self).__name__}: a dim of classes expected: {given.spec}")
         if probs is not None:
-            self.check(given >= 0, "probs must not be negative")
+            self.check(given >= 0, "probs must not be negative", validate_args)
             self.probs = given / given.sum(-1, keepdim=True)
             self.logits = within(self.probs).log()
         else:
@@ -119,7 +119,11 @@ class Binary(Distribution):
         one_of(type(self).__name__, probs, logits)
         if probs is not None:
             (self.probs,) = parameters(probs)
-            self.check((self.probs >= 0) & (self.probs <= 1), "probs must be between 0 and 1")
+            self.check(
+                (self.probs >= 0) & (self.probs <= 1),
+                "probs must be between 0 and 1",
+                validate_args,
+            )
             self.logits = logit(within(self.probs))
         else:
             (self.logits,) = parameters(logits)
@@ -186,7 +190,7 @@ class Binomial(Binary):
     ):
         if not isinstance(total_count, int) or total_count < 0:
             raise ArgumentError(f"Binomial: total_count must be an int >= 0: {total_count!r}")
-        super().__init__(probs, logits)
+        super().__init__(probs, logits, validate_args)
         self.total_count = total_count
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
@@ -217,7 +221,7 @@ class Poisson(Distribution):
     def __init__(self, rate: Any, validate_args: Any = None):
         (self.rate,) = parameters(rate)
         super().__init__(self.rate.shape)
-        self.check(self.rate >= 0, "rate must not be negative")
+        self.check(self.rate >= 0, "rate must not be negative", validate_args)
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         return poisson(self.rate.expand(shape))

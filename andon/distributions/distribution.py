@@ -8,7 +8,7 @@ from typing import Any
 from ..core.dtype import get_default_dtype
 from ..core.errors import ArgumentError, MissingNameError, ShapeError
 from ..core.mode import no_grad
-from ..core.op import interpreters
+from ..core.op import known_elements
 from ..ops.movement import broadcast_tensors
 from ..tensor.creation import tensor
 from ..tensor.tensor import Size, Tensor
@@ -23,6 +23,7 @@ class Distribution:
     """
 
     reparametrized = False
+    validates = True  # whether parameters are checked
 
     def __init__(self, batch_shape: Any = (), event_shape: Any = ()):
         self.batch_shape, self.event_shape = Size(batch_shape), Size(event_shape)
@@ -70,9 +71,17 @@ class Distribution:
         """√variance."""
         return self.variance.sqrt()
 
-    def check(self, condition: Tensor, what: str) -> None:
-        """Raise unless `condition` holds everywhere. While a program is recorded, nobody knows."""
-        if interpreters.recorder is None and not bool(condition.all()):
+    @staticmethod
+    def set_default_validate_args(value: bool) -> None:
+        """Whether parameters are checked where `validate_args` does not say."""
+        Distribution.validates = value
+
+    def check(self, condition: Tensor, what: str, wanted: bool | None = None) -> None:
+        """Raise unless `condition` holds everywhere; a recording cannot tell, and goes on."""
+        if not (Distribution.validates if wanted is None else wanted):
+            return
+        holds = known_elements(condition.all())
+        if holds is not None and not holds:
             raise ArgumentError(f"{type(self).__name__}: {what}")
 
     def __repr__(self) -> str:

@@ -85,7 +85,7 @@ class Dirichlet(Distribution):
         if self.concentration.ndim < 1:
             raise ShapeError(f"Dirichlet: a vector expected: {self.concentration.spec}")
         super().__init__(self.concentration.shape[:-1], self.concentration.shape[-1:])
-        self.check(self.concentration > 0, "concentration must be positive")
+        self.check(self.concentration > 0, "concentration must be positive", validate_args)
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         g = standard_gamma(self.concentration.expand(shape))

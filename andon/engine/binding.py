@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..tensor import Tensor
-from .captured import mark
+from .captured import is_number
 
 ABSENT = object()
 
@@ -39,10 +39,13 @@ class Binding:
         A view is read where its base is, so that no other tensor can take its place.
         """
         bound = self.read()
-        return True if isinstance(bound, Tensor) and bound.base is None else mark(bound)
+        if isinstance(bound, Tensor) and bound.base is None:
+            return True
+        return repr(bound) if is_number(bound) else id(bound)
 
     array = property(lambda self: self.read().array)
     memory = property(lambda self: self.read().memory)
+    node = property(lambda self: self.read().node)
     requires_grad = property(lambda self: self.read().requires_grad)
     _version = property(lambda self: self.read()._version)
 

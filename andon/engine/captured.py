@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import is_
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from ..core.errors import GraphError
 
 NUMBERS = (bool, int, float, str, type(None))
-LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL")  # of a variable; some of two at once
 LASTING = (ModuleType, FunctionType, BuiltinFunctionType, type)  # globals that nobody binds again
 
 
@@ -24,10 +24,10 @@ class Captured(NamedTuple):
 
     name: str
     value: Any
-    read: Callable[[], Any]  # a number itself, and the identity of all else
+    read: Callable[[], Any]
 
     def is_bound_anew(self) -> bool:
-        return self.read() != mark(self.value)
+        return not same(self.read(), self.value)
 
 
 def captured(function: Any) -> list[Captured]:
@@ -36,14 +36,14 @@ def captured(function: Any) -> list[Captured]:
     if code is None:
         return []
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-    found = [Captured(name, contents(cell), reader(cell)) for name, cell in cells]
+    found = [Captured(name, contents(cell), partial(contents, cell)) for name, cell in cells]
     return [*found, *captured_globals(code, function.__globals__)]
 
 
 def captured_globals(code: CodeType, known: dict[str, Any]) -> Iterator[Captured]:
     for name in dict.fromkeys(names_in(code, ("LOAD_GLOBAL", "STORE_GLOBAL"))):
         if name in known and not isinstance(known[name], LASTING):
-            yield Captured(name, known[name], reader_of_global(known, name))
+            yield Captured(name, known[name], partial(known.get, name))
 
 
 def names_in(code: CodeType, instructions: tuple[str, ...]) -> Iterator[str]:
@@ -54,57 +54,9 @@ def names_in(code: CodeType, instructions: tuple[str, ...]) -> Iterator[str]:
             yield from names_in(constant, instructions)
 
 
-def names_read(code: CodeType | None, variable: str | None, kind: type) -> set[str]:
-    """The attributes and keys of a variable that code reads, if it is of the class `kind`.
-
-    Those that methods read which it calls are included.
-    """
-    found: set[str] = set()
-    places = [(code, variable)]
-    while places:
-        each, name = places.pop()
-        if each is None:
-            continue
-        name = each.co_varnames[0] if name is None and each.co_argcount else name
-        new = set(read_after(each, name)) - found
-        places += [(code_of(getattr(kind, attribute, None)), None) for attribute in new]
-        places += [(inner, name) for inner in each.co_consts if isinstance(inner, CodeType)]
-        found |= new
-    return found
-
-
-def read_after(code: CodeType, variable: str | None) -> Iterator[str]:
-    """What code reads of a variable at once: x.attribute, x["key"]."""
-    for load, read in pairwise(dis.get_instructions(code)):
-        if load.opname.startswith(LOADS) and isinstance(read.argval, str):
-            name = load.argval[-1] if isinstance(load.argval, tuple) else load.argval
-            if name == variable:
-                yield read.argval
-
-
-def settings(owner: Any, names: Iterable[str]) -> dict[str, Any]:
-    """What a dict has under these keys, or an object as attributes; of its class, the numbers."""
-    own = owner if type(owner) is dict else getattr(owner, "__dict__", {})
-    found = {}
-    for name in sorted(names):
-        if name in own:
-            found[name] = own[name]
-        elif isinstance(value := inspect.getattr_static(type(owner), name, settings), NUMBERS):
-            found[name] = value
-    return found
-
-
 def code_of(function: Any) -> CodeType | None:
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     return code if isinstance(code, CodeType) else None
-
-
-def reader(cell: CellType) -> Callable[[], Any]:
-    return lambda: mark(contents(cell))
-
-
-def reader_of_global(known: dict[str, Any], name: str) -> Callable[[], Any]:
-    return lambda: mark(known.get(name))
 
 
 def contents(cell: CellType) -> Any:
@@ -114,9 +66,42 @@ def contents(cell: CellType) -> Any:
         return None
 
 
-def mark(value: Any) -> Any:
-    """What tells a value from another: of a number its type and text, of all else who it is."""
-    return repr(value) if isinstance(value, NUMBERS) else id(value)
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are one object, or numbers, or tuples of them, that print alike."""
+    return a is b or (is_number(a) and is_number(b) and repr(a) == repr(b))
+
+
+def is_number(x: Any) -> bool:
+    return isinstance(x, NUMBERS) or (isinstance(x, tuple) and all(map(is_number, x)))
+
+
+class Unchanged:
+    """Whether what `read` gives, a list, is what it was when this was made."""
+
+    def __init__(self, read: Callable[[], list]):
+        self.read, self.last = read, read()
+
+    def __call__(self) -> bool:
+        now, last = self.read(), self.last
+        if len(now) != len(last):
+            return False
+        if all(map(is_, now, last)):
+            return True
+        self.last = now if (holds := all(map(same, now, last))) else last
+        return holds
+
+
+class Bound:
+    """What variables are bound to."""
+
+    def __init__(self, variables: list[Captured]):
+        self.variables, reads = variables, [each.read for each in variables]
+        self.holds = Unchanged(lambda: [read() for read in reads])
+
+    def difference(self) -> str:
+        """What has changed."""
+        names = [repr(each.name) for each in self.variables if each.is_bound_anew()]
+        return f"what {', '.join(names)} is bound to"
 
 
 def check_bindings(variables: list[Captured], function: Any) -> None:

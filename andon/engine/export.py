@@ -95,6 +95,11 @@ class Exported:
 def of_program(program: Any) -> Exported:
     """What a jitted function's program is, as an export."""
     recording = program.recording
+    if recording.changes:
+        raise GraphError(
+            f"export_c: {recording.name} changes what Python holds: keep it in a tensor: "
+            f"{', '.join(recording.changes)}"
+        )
     graph, updates = program.executable.graph, program.executable.updates
     given, state = len(recording.given), recording.state
     numbers = len(graph.inputs) - given - len(state)

@@ -12,12 +12,14 @@ The first call with arguments of given shapes and dtypes records what the functi
 `recorder`), simplifies the graph and compiles it; later calls run it. The tensors that the
 function updates are updated in place, and what it returns is new, but for arguments and tensors
 that it returns as they are. What else Python does (print, count, ask the time) happens only while
-it records. `ANDON_LOG=trace` says what is recorded, and why again.
+it records; what it changes of numbers and lists at every call is an error. A function is recorded
+again when something changes that it depends on: kinds of arguments and which of them share memory,
+variables, modules, numbers in objects it can reach. `ANDON_LOG=trace` says what is recorded, and
+why.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import sys
@@ -25,7 +27,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,10 @@ from ..core.spec import Spec
 from ..graph.ir import Graph
 from ..tensor import Tensor
 from ..tensor.tensor import wrap
+from .held import is_module
 from .program import Program
 from .pytree import Structure, flatten
+from .recorder import recordings
 from .recording import Recording
 
 LIMIT = 64  # recordings of one function; more mean that something changes at every call
@@ -112,9 +115,26 @@ class Jitted:
             if found := bound(known, leaves):  # another thread has made it meanwhile
                 return found
             self.explain(key, known)
-            program = Program(Recording(self.function, leaves, structure))
+            program = Program(self.record(leaves, structure, known))
             known.insert(0, program)
-        return program, program.arrays(leaves)
+            with recordings:
+                return program, program.arrays(leaves)
+
+    def record(self, leaves: list, structure: Structure, known: list[Program]) -> Recording:
+        """A recording. Raises: GraphError if it would hold for one call, as the last one did."""
+        if known and known[0].recording.recorder.held.advances:
+            raise GraphError(
+                f"jit: {self.name} takes from an iterator, which happens only while it is "
+                "recorded: hand in what it gives"
+            )
+        found = Recording(self.function, leaves, structure, again=bool(known))
+        if found.changes and known and known[0].recording.changes:
+            found.recorder.put_back()
+            raise GraphError(
+                f"jit: {self.name} changes what Python holds at every call: keep it in a "
+                f"tensor, or return it: {', '.join(found.changes)}"
+            )
+        return found
 
     def explain(self, key: tuple, known: list[Program]) -> None:
         """Say, if asked, why the function is recorded now."""
@@ -210,15 +230,29 @@ def jit(function: Any = None, *, whole: bool = True) -> Any:
     return jitted_module(function, whole) if is_module(function) else Jitted(function, whole)
 
 
-def is_module(x: Any) -> bool:
-    return hasattr(x, "forward") and hasattr(x, "named_parameters")
-
-
 def jitted_module(module: Any, whole: bool) -> Any:
-    """A module of the same class, with the same parameters, whose `forward` is jitted."""
-    made = copy.copy(module)
-    made.forward = Jitted(MethodType(type(module).forward, made), whole)
+    """A module with the attributes of the given one, set on either, whose `forward` is jitted.
+
+    Its class is derived from the other's. So is that of a copy, which has attributes of its own.
+    """
+    if isinstance(module.forward, Jitted):
+        return module
+    kind = type(module)
+    names = {
+        "forward": property(lambda self: jitted),
+        "__reduce_ex__": lambda self, protocol: (remade, (kind, whole), vars(self)),
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+    }
+    made: Any = object.__new__(type(kind.__name__, (kind,), names))
+    object.__setattr__(made, "__dict__", module.__dict__)
+    jitted = Jitted(module.forward, whole)
     return made
+
+
+def remade(kind: type, whole: bool) -> Any:
+    """A jitted module that has no attributes yet."""
+    return jitted_module(object.__new__(kind), whole)
 
 
 def trace(function: Callable, *args: Any, **kwargs: Any) -> Graph:

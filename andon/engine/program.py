@@ -25,7 +25,7 @@ from ..tensor.tensor import wrap
 from .executable import Executable
 from .pytree import LEAF, unflatten
 from .recorder import recordings
-from .recording import Recording, Result
+from .recording import Recording
 from .sharing import Sharing
 
 
@@ -35,15 +35,16 @@ class Program:
     def __init__(self, recording: Recording):
         self.recording = recording
         self.numbers: list[float] | None = list(recording.recorder.numbers)
-        self.steps, self.guards = recording.recorder.steps, recording.recorder.guards
-        self.meanings = recording.recorder.meanings
+        self.steps, guards = recording.recorder.steps, recording.recorder.guards
+        self.guards = [(read, value) for read, value, _ in guards]
+        self.meanings = [meaning for _, _, meaning in guards]
         self.results, self.structure = recording.results, recording.structure
         self.returns_one = self.structure is LEAF
         self.bound, self.returned = recording.bound, recording.returned
         self.without_gradient = recording.without_gradient
         self.touched = [c.owner for c, _ in recording.updates if c.owner is not None]
-        state: list[Any] = [cell.owner for cell in recording.state]
-        self.state = [(owner, owner.array.shape, owner.array.dtype) for owner in state]
+        self.state: list[Any] = [cell.owner for cell in recording.state]
+        self.layouts = [(o, o.array.shape, o.array.dtype, o.node is None) for o in self.state]
         self.places = argument_places(recording)
         self.sharing = Sharing(recording, self.places)
         positions = {id(c): i for i, c in enumerate((*recording.given, *recording.state))}
@@ -68,18 +69,20 @@ class Program:
     def holds(self, leaves: Sequence) -> bool:
         """Whether what was recorded is what the function would do now."""
         try:
-            if not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
+            if self.guards and not all([read() == value for read, value in self.guards]):  # noqa: C419 (faster so)
                 return False
         except (LookupError, AttributeError):  # what a guard reads is gone
             return False
-        for owner, shape, kind in self.state:
+        for owner, shape, kind, frozen in self.layouts:
             array = owner.array
             if array.shape != shape or array.dtype is not kind:
+                return False
+            if (owner.node is None) is not frozen:
                 return False
         for place in self.without_gradient:
             if leaves[place]._grad is not None:
                 return False
-        return self.sharing.is_alike(leaves)
+        return self.sharing.is_plain or self.sharing.is_alike(leaves)
 
     def reason(self) -> str:
         """Why it does not hold."""
@@ -89,8 +92,8 @@ class Program:
             except (LookupError, AttributeError):
                 same = False
             if not same:
-                return f"{meaning} has changed"
-        return "a tensor that is read has another shape, dtype or place, or shares its memory"
+                return f"{meaning()} has changed"
+        return "a tensor has another shape, dtype or place, is frozen, or shares its memory"
 
     # A call
 
@@ -101,9 +104,8 @@ class Program:
 
     def arrays(self, leaves: Sequence) -> list[np.ndarray]:
         """What goes into a call: the arrays of arguments and state."""
-        with recordings.inner:
-            arrays = [getattr(leaves[place], "array", leaves[place]) for place in self.places]
-            return arrays + [tensor.array for tensor, _, _ in self.state]
+        arrays = [getattr(x, "array", x) for x in map(leaves.__getitem__, self.places)]
+        return [*arrays, *map(array_of, self.state)] if self.state else arrays
 
     def call(self, leaves: Sequence, arrays: list[np.ndarray], run: Any = None) -> Any:
         """What the function returns for these arguments, with all that it does besides.
@@ -118,7 +120,10 @@ class Program:
         for place, _ in self.sharing.changed:
             if isinstance(leaves[place], Tensor):
                 leaves[place].memory.touch()
-        results = [self.tensor_of(result, outputs, leaves) for result in self.results]
+        results = [
+            wrap(outputs[output]) if output is not None else known(argument, value, leaves)
+            for output, argument, value in self.results
+        ]
         if self.gradient is not None and mode.grad:
             self.gradient.attach(results, leaves, outputs)
         if self.bound:
@@ -159,17 +164,17 @@ class Program:
             found = [value for value, symbol in steps if symbol is not None]
         return [np.array(value, np.float64) for value in found]
 
-    def tensor_of(self, result: Result, outputs: Sequence, leaves: Sequence) -> Any:
-        """A leaf of what is returned: an output, or what was known."""
-        output, argument, value = result
-        if output is not None:
-            return wrap(outputs[output])
-        if argument is not None:
-            return leaves[argument]
-        return value.copy() if isinstance(value, np.ndarray) else value
 
+array_of = attrgetter("array")
 
 MEMORIES = [Memory()]  # of arrays that nobody else can change; a node with one frees what it saved
+
+
+def known(argument: int | None, value: Any, leaves: Sequence) -> Any:
+    """A leaf of what is returned that is no output: an argument, or a value known before."""
+    if argument is not None:
+        return leaves[argument]
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def argument_places(recording: Recording) -> list[int]:

@@ -18,9 +18,6 @@ import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, partial
-from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
@@ -38,7 +35,10 @@ from ..ops.movement import expand
 from ..tensor import Tensor
 from ..tensor.eager import carry_out
 from .binding import ABSENT, Binding, attribute_of, gradient_of
-from .captured import NUMBERS, code_of, mark, names_read, settings
+from .elements import Cell, Elements
+from .executed import Executed
+from .held import Held
+from .modules import Modules
 
 # Held while tensors have traced arrays, and while the arrays of tensors that may be recorded by
 # another thread are collected. A fork waits for it: no recording is going on in the child.
@@ -51,21 +51,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-read_by: Any = cache(names_read)  # of a module's forward, time and again
-
-
-@dataclass(eq=False)
-class Cell:
-    """An array that existed before: its input symbol, and the traced array that stands for it."""
-
-    array: Any  # None once the recording is done, so that no array lives longer for it
-    symbol: Symbol
-    traced: Traced
-    owner: Tensor | Binding | None = None  # the tensor it was met in; None: an argument
-
-    @property
-    def changed(self) -> bool:
-        return self.traced.symbol is not self.symbol
+Guard = tuple[Callable[[], Any], Any, Callable[[], str]]  # what to read, what it gave, its name
 
 
 @contextmanager
@@ -87,14 +73,16 @@ class Recorder:
         self.names = names or {}
         self.called: dict[int, str] = {}  # names by the id of a tensor that was adopted
         self.cells: dict[int, Cell] = {}
-        self.adopted: list[tuple[Tensor, Any, Any]] = []  # with the array and origin it had
+        self.adopted: dict[int, tuple[Tensor, Any, Any]] = {}  # by id; the array and origin it had
         self.bindings: dict[Any, Binding] = {}  # of gradients by tensor, of attributes by name
         self.grads_read: dict[Tensor, None] = {}  # of these it matters whether they had one
+        self.replaced: list[Binding] = []  # of tensors in objects, other than modules' own
         self.missed: set[tuple[int, str]] = set()  # attributes that were looked for in vain
-        self.guards: list[tuple[Callable[[], Any], Any]] = []  # what to read, and what it gave
-        self.meanings: list[str] = []  # of the guards
-        self.modules: set[Any] = set()
-        self.settings: list[tuple[Any, dict]] = []  # whose numbers, and what they are
+        self.guards: list[Guard] = []
+        self.elements = Elements(self.cells, self.guards)
+        self.modules = Modules()
+        self.executed = Executed()
+        self.held = Held()  # in what else the function can reach
         self.steps: list[tuple[Callable[[], Any], Symbol | None]] = []  # to do before each call
         self.numbers: list[float] = []  # what the numbers are at the first call
         self.made: weakref.WeakSet[Traced] = weakref.WeakSet()
@@ -144,7 +132,7 @@ class Recorder:
             if not argument and cell.owner is None:
                 cell.owner = tensor  # an argument that is also met otherwise
             tensor.array = cell.traced  # type: ignore[assignment]
-        self.adopted.append((tensor, *before))
+        self.adopted[id(tensor)] = (tensor, *before)
 
     def label(self, tensor: Tensor, slot: str, owner: Tensor) -> None:
         """Call `tensor`, which is about to be adopted, after what it is kept for."""
@@ -187,62 +175,26 @@ class Recorder:
                 self.guard(found.kind, f"whether {name!r} of a module is a tensor")
 
     def meet_module(self, module: Any) -> None:
-        """What a module does depends on whether it is in training, and on what it has."""
-        if module not in self.modules:
-            self.modules.add(module)
-            self.meet_settings(module, type(module).forward, None)
-            self.guard(lambda: module.training, f"the training mode of {type(module).__name__}")
+        """Note that a module computes: what it does depends on whether it is in training."""
+        self.watch(module)
+        if (id(module.__dict__), "training") not in self.bindings:
+            self.modules.computing[module] = None
 
     def meet_mode(self, module: Any) -> None:
         """Note that a module is about to be set to a mode: each later call has to leave it there.
 
         What it is before a call does not matter then, unless the module has computed already.
         """
+        self.watch(module)
         store = module.__dict__
-        if module not in self.modules:
-            self.modules.add(module)
-            self.meet_settings(module, type(module).forward, None)
         self.bindings.setdefault((id(store), "training"), attribute_of(store, "training"))
 
-    def guard_parts(self) -> None:
-        """The modules must have the same parts at later calls, but for tensors bound anew."""
-        kept = [
-            (store, name)
-            for module in self.modules
-            for store in (module._parameters, module._buffers)
-            for name in store
-            if (id(store), name) not in self.bindings
-        ]
-        modules = [module._modules for module in self.modules]
-        hooks = [own for module in self.modules for own in hooks_of(module)]
-        self.guard(partial(identities, kept), "a tensor of a module")
-        self.guard(lambda: [id(x) for d in modules for x in d.values()], "a part of a module")
-        self.guard(lambda: [hook for own in hooks for hook in own], "a hook of a module")
-
-    def meet_settings(self, owner: Any, function: Any, variable: str | None) -> None:
-        """What `function` reads of an object or a dict (a rate of dropout, a model) matters.
-
-        There it is called `variable`; None: as the first parameter is.
-        """
-        if isinstance(owner, (Tensor, np.ndarray, *NUMBERS)):
-            return
-        before = settings(owner, read_by(code_of(function), variable, type(owner)))
-        self.settings.append((owner, before))
-
-    def guard_settings(self) -> None:
-        """They must stay as they are, but for those that the recorded function changes itself."""
-        for owner, before in self.settings:
-            now, kind, store = settings(owner, before), type(owner).__name__, stored(owner)
-            kept = [k for k in now if k != "training" and (store, k) not in self.bindings]
-            same = [k for k in kept if mark(now[k]) == mark(before[k])]
-            getter: Any = itemgetter if type(owner) is dict else attrgetter
-            numbers = [k for k in same if isinstance(now[k], NUMBERS)]
-            if numbers:
-                read = partial(getter(*numbers), owner)
-                self.guard(read, f"a number of {kind} ({', '.join(numbers)})")
-            for name in same:
-                if name not in numbers:
-                    self.guard(partial(is_still, getter(name), owner, now[name]), f"{kind}.{name}")
+    def watch(self, module: Any) -> None:
+        """Count in what a module has, and what can be reached from its attributes."""
+        if self.modules.watch(module):
+            for name, value in list(vars(module).items()):
+                if not name.startswith("_"):
+                    self.held.look_at(value)
 
     @contextmanager
     def only_where(self, condition: Tensor) -> Iterator[None]:
@@ -273,33 +225,75 @@ class Recorder:
 
     def guard(self, read: Callable[[], Any], meaning: str) -> None:
         """What `read` gives must be the same at later calls; else they record anew."""
-        self.guards.append((read, read()))
-        self.meanings.append(meaning)
+        self.guards.append((read, read(), lambda: meaning))
 
-    def bake(self, cell: Cell) -> bool:
-        """Make a mask that is only read a constant, since what it hides decides what is computed.
+    def known(self, symbol: Symbol) -> np.ndarray | None:
+        """The elements of a value, if the recording may depend on them."""
+        return self.elements.known(symbol)
 
-        Whether it was. The recording holds until the mask is changed.
+    # What Python holds
+
+    def look_at(self, roots: list) -> None:
+        """Note what Python holds in the objects that can be reached from here."""
+        self.held = Held(roots)
+        for module in [m for root in list(self.held.modules) for m in root.modules()]:
+            self.watch(module)
+
+    def settle(self) -> None:
+        """See that tensors whose `data` is another array now have its elements in their own."""
+        for tensor, array, _ in self.adopted.values():
+            if tensor.base is None and tensor.array is not (own := self.cells[id(array)].traced):
+                if tensor.array.shape != own.shape or tensor.array.dtype != own.dtype:
+                    raise GraphError(f"data: cannot be of another shape: {own.spec}")
+                own.assign(tensor.array)
+                tensor.array = own  # type: ignore[assignment]
+
+    def keep(self) -> list[str]:
+        """Bind the tensors that are in the place of others now; gives the names of other changes.
+
+        For those, the recording is right for one call only.
         """
-        owner: Any = cell.owner
-        if cell.changed or owner.requires_grad or not is_mask(cell.array):
-            return False
-        kept = cell.symbol.const = cell.array.copy()
+        changes = []
+        self.held.visit_again()
+        for held in (self.modules.attributes, self.held):
+            for slot, before, now in held.changed():
+                key = (id(slot.container), slot.name)
+                if key in self.bindings:
+                    continue
+                if self.is_new(now) and slot.can_hold(before):
+                    self.bindings[key] = found = Binding(slot.read, slot.write)
+                    found.before = before
+                    self.replaced.append(found)
+                else:
+                    changes.append(slot.text)
+        return changes
 
-        def state() -> tuple:
-            same = not owner.memory.lent or np.array_equal(owner.array, kept)
-            return id(owner.array), owner._version, same
+    def is_new(self, x: Any) -> bool:
+        """Whether x is a tensor that was made while recording."""
+        made = isinstance(x, Tensor) and isinstance(x.array, Symbolic)
+        return made and id(x) not in self.adopted
 
-        now = (id(cell.array), owner._version, True)  # a traced array stands in for it yet
-        self.guards.append((state, now))
-        self.meanings.append("a mask")
-        return True
+    def guard_held(self) -> None:
+        """The recording holds as long as what Python holds is what it is now."""
+        bound = {key for key in self.bindings if isinstance(key, tuple)}
+        self.held.settle(bound, self.executed)
+        if self.held.containers:
+            self.guards.append((self.held.holds, True, self.held.difference))
+        for holds, meaning in self.modules.guards(bound, self.executed):
+            self.guards.append((holds, True, meaning))
+        for binding in self.replaced:
+            self.guard(binding.kind, "whether a tensor is held")
+
+    def put_back(self) -> None:
+        """Make what Python holds what it was before."""
+        self.modules.attributes.put_back()
+        self.held.put_back()
 
     # The end
 
     def restore(self) -> None:
         """Give all tensors their own arrays and gradients again."""
-        for tensor, array, origin in self.adopted:
+        for tensor, array, origin in self.adopted.values():
             tensor.array, tensor.origin = array, origin
         for binding in self.bindings.values():
             binding.restore()
@@ -308,8 +302,9 @@ class Recorder:
         """Let go of all arrays: what was recorded must not keep a batch in memory."""
         for cell in self.cells.values():
             cell.array = cell.traced = None  # type: ignore[assignment]
-        self.adopted, self.cells = [], {}
-        self.bindings, self.grads_read, self.settings = {}, {}, []
+        self.adopted, self.cells = {}, {}
+        self.elements = Elements({}, [])
+        self.bindings, self.grads_read = {}, {}
 
     def check_nothing_kept(self, known: list[Traced]) -> None:
         """Raise if a traced array lives on outside of the recording."""
@@ -327,29 +322,6 @@ class Recorder:
     def strays(self, known: list[Traced]) -> list[Traced]:
         expected = {id(root_of(x)) for x in known}
         return [x for x in self.made if id(root_of(x)) not in expected]
-
-
-def identities(kept: list[tuple[dict, str]]) -> list[int]:
-    return [id(store.get(name)) for store, name in kept]
-
-
-def hooks_of(module: Any) -> tuple[list, ...]:
-    return (module._forward_hooks, module._forward_pre_hooks,
-            module._backward_hooks, module._backward_pre_hooks)  # fmt: skip
-
-
-def stored(owner: Any) -> int:
-    """What tells where an object keeps its attributes, as `Binding`s of modules have it."""
-    return id(getattr(owner, "__dict__", None))
-
-
-def is_still(read: Callable[[Any], Any], owner: Any, value: Any) -> bool:
-    return read(owner) is value
-
-
-def is_mask(array: np.ndarray) -> bool:
-    """Whether the elements of a matrix, or a stack of them, are all 0 or 1."""
-    return array.ndim >= 2 and bool(((array == 0) | (array == 1)).all())
 
 
 def follow(array: Any, recipe: tuple) -> Any:

@@ -9,8 +9,6 @@ depend on.
 
 from __future__ import annotations
 
-import pickle
-import random
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,11 +24,13 @@ from ..graph.ir import Graph, Symbol, between, placeholder
 from ..graph.trace import Traced
 from ..tensor import Tensor
 from ..tensor.tensor import leaf, wrap
-from .binding import Binding
-from .captured import captured, check_bindings
+from .captured import Bound, Captured, captured, check_bindings
+from .draws import Draws
+from .elements import Cell
+from .held import is_module
 from .names import argument_names, names_of
 from .pytree import Structure, flatten, unflatten
-from .recorder import Cell, Recorder, recordings
+from .recorder import Recorder, recordings
 from .sharing import check_overlaps
 
 
@@ -45,9 +45,12 @@ class Result(NamedTuple):
 class Recording:
     """What `function` does with the leaves of its arguments.
 
+    If that is recorded `again`, what the function can have read is looked at more closely.
+
     arguments   for each leaf, its Cell; None if it is no tensor
     state       the Cells of tensors that were met otherwise and matter
     structure   that of what was returned
+    changes     names of what Python holds otherwise that is another now: it holds for one call
     bound       the Bindings that hold something else now; the number of an argument for its `.grad`
     results     the leaves of what was `returned` (how many), then what is `bound`
     updates     for each Cell that was changed, the number of the output that it becomes
@@ -55,53 +58,50 @@ class Recording:
     seeds       for each result that can be, its place among the results and its gradient
     """
 
-    def __init__(self, function: Callable, leaves: list, structure: Structure):
+    def __init__(self, function: Callable, leaves: list, structure: Structure, again: bool = False):
         self.recorder = recorder = Recorder(names_of(function, leaves))
         self.name = getattr(function, "__name__", type(function).__name__)
         self.outputs: list[Symbol] = []
         self.stand_ins: dict[int, int] = {}  # the id of a tensor given: which argument it is
-        variables = captured(function)
+        self.changes: list[str] = []
+        draws, variables = Draws(), captured(function)
         with recordings:
             try:
                 with recorder.recording():
                     owner = getattr(function, "__self__", None)
-                    if hasattr(owner, "training"):
+                    recorder.look_at([owner, *leaves, *(each.value for each in variables)])
+                    if is_module(owner):
                         recorder.meet_module(owner)
-                    names = argument_names(function, structure)
-                    for each in variables:
-                        recorder.meet_settings(each.value, function, each.name)
-                    for x, name in ((owner, None), *zip(leaves, names, strict=True)):
-                        recorder.meet_settings(x, function, name)
-                    self.arguments, given = self.give(leaves, names)
+                    self.arguments, given = self.give(leaves, argument_names(function, structure))
                     args, kwargs = unflatten(structure, given)
-                    returned = self.call(function, args, kwargs, variables)
+                    with recorder.executed.watching(again or recorder.held.advances):
+                        returned = function(*args, **kwargs)
+                    self.check(function, variables, draws)
                     self.take(returned, given)
                     self.differentiate()
                 self.graph = self.build()
                 self.check_nothing_kept()
+            except BaseException:
+                recorder.put_back()
+                draws.put_back()
+                raise
             finally:
                 recorder.restore()
-        recorder.guard_parts()
-        recorder.guard_settings()
-        self.guard_gradients()
-        for each in variables:
-            recorder.guard(each.read, f"what {each.name!r} is bound to")
+            self.guard(variables)
         self.leaves: list = []
         recorder.release()
 
-    def call(self, function: Callable, args: tuple, kwargs: dict, variables: list) -> Any:
-        """What the function returns. Raises: GraphError if a recording cannot do the same."""
-        drawn = python_draws()
-        returned = function(*args, **kwargs)
-        if self.recorder.refused is not None:  # and the function went on with something else
-            raise self.recorder.refused
+    def check(self, function: Callable, variables: list[Captured], draws: Draws) -> None:
+        """Raise for what a recording cannot do again; note what the function has put where."""
+        recorder = self.recorder
+        if recorder.refused is not None:  # and the function went on with something else
+            raise recorder.refused
         check_bindings(variables, function)
-        if python_draws() != drawn:
-            raise GraphError(
-                f"jit: {self.name} draws from Python's or NumPy's random numbers, which happens "
-                "only while it is recorded: draw with andon, or pass what was drawn"
-            )
-        return returned
+        draws.check(self.name)
+        recorder.settle()
+        self.changes = recorder.keep()
+        bindings = recorder.bindings.values()
+        recorder.elements.check({id(b.before) for b in bindings if b.is_to_be_written})
 
     def give(self, leaves: list, names: Iterable[str]) -> tuple[list[Cell | None], list]:
         """Cells for the arguments, and the arguments as the function sees them."""
@@ -143,7 +143,7 @@ class Recording:
         self.leaves += [binding.read() for _, binding in changed]
         self.bound = [self.stand_ins.get(id(key), binding) for key, binding in changed]
         own = {id(x): x for x in given if isinstance(x, Tensor)}
-        own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted}
+        own |= {id(tensor): tensor for tensor, *_ in self.recorder.adopted.values()}
         self.results = [self.result(y, own) for y in self.leaves]
         cells = [cell for cell in self.recorder.cells.values() if cell.changed]
         self.updates = [(cell, self.output(cell.traced)) for cell in cells]
@@ -203,10 +203,9 @@ class Recording:
     # The graph
 
     def build(self) -> Graph:
-        bound: dict[Any, Binding] = {b.before: b for b in self.recorder.bindings.values()}
+        bound: dict[int, Any] = {id(b.before): b for b in self.recorder.bindings.values()}
         for cell in self.recorder.cells.values():
-            if cell.owner is not None:
-                cell.owner = bound.get(cell.owner, cell.owner)
+            cell.owner = bound.get(id(cell.owner), cell.owner) if cell.owner is not None else None
         cells = [cell for cell in self.arguments if cell is not None]
         given = list({id(cell): cell for cell in cells}.values())
         check_overlaps(self.recorder.cells.values())
@@ -217,7 +216,7 @@ class Recording:
             cell for cell in self.recorder.cells.values()
             if cell not in given and (cell.symbol in needed or cell.changed)
         ]  # fmt: skip
-        self.state = [cell for cell in state if not self.recorder.bake(cell)]
+        self.state = [cell for cell in state if not self.recorder.elements.bake(cell)]
         numbers = [symbol for _, symbol in self.recorder.steps if symbol is not None]
         inputs = [cell.symbol for cell in (*given, *self.state)]
         inputs += [*numbers, *(symbol for _, symbol in self.seeds)]
@@ -226,13 +225,23 @@ class Recording:
     def check_nothing_kept(self) -> None:
         arrays = [y.array if is_tensor(y) else y for y in self.leaves]
         arrays += [cell.traced for cell in self.recorder.cells.values()]
-        arrays += [tensor.array for tensor, *_ in self.recorder.adopted]
+        arrays += [tensor.array for tensor, *_ in self.recorder.adopted.values()]
         for y in self.leaves:
             if is_tensor(y):
                 y.node = None  # it would keep what the backward pass reads
         self.recorder.check_nothing_kept([x for x in arrays if isinstance(x, Traced)])
 
     # Whether it holds later
+
+    def guard(self, variables: list[Captured]) -> None:
+        """Tell the recorder what must be as it is now."""
+        if variables:
+            bound = Bound(variables)
+            self.recorder.guards.append((bound.holds, True, bound.difference))
+        self.recorder.guard_held()
+        self.guard_gradients()
+        if self.changes or self.recorder.held.advances:
+            self.recorder.guard(object, "what Python holds")
 
     def guard_gradients(self) -> None:
         """Of a gradient that was read, it matters whether there was one."""
@@ -258,11 +267,6 @@ def check_lasting(x: Any, name: str) -> None:
     if isinstance(x, Iterator | Coroutine):
         kind = type(x).__name__
         raise GraphError(f"jit: {name} can be gone through only once: make it a list: {kind}")
-
-
-def python_draws() -> tuple:
-    """How far the random numbers of Python and NumPy have been drawn."""
-    return random.getstate(), pickle.dumps(np.random.get_state(legacy=False))
 
 
 def is_spent(nodes: list[Any]) -> bool:

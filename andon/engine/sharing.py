@@ -15,7 +15,7 @@ from numpy.lib.array_utils import byte_bounds
 from ..core.errors import GraphError
 
 if TYPE_CHECKING:
-    from .recorder import Cell
+    from .elements import Cell
     from .recording import Recording
 
 WORK = 10_000  # how hard NumPy is to try before two arrays are said to overlap
@@ -48,15 +48,14 @@ class Sharing:
 
     def is_alike(self, leaves: Sequence) -> bool:
         """Whether these arguments share memory as those of the recording did."""
-        if self.is_plain:
-            return True
         for place, owner in self.aliases:
             if leaves[place].array is not owner.array:
                 return False
         for a, b in self.twins:
-            if array_of(leaves[a]) is not array_of(leaves[b]):
+            x, y = leaves[a], leaves[b]
+            if x is not y and array_of(x) is not array_of(y):
                 return False
-        if not self.owned.isdisjoint([id(leaves[place]) for place in self.separate]):
+        if self.owned and not self.owned.isdisjoint([id(leaves[p]) for p in self.separate]):
             return False
         for place, others in self.changed:
             if any(overlap(array_of(leaves[place]), array_of(leaves[p])) for p in others):

@@ -24,6 +24,7 @@ from .recognise import (
 )
 from .rewrite import Pass, rewrite
 from .rules import repeated
+from .writes import writes
 
 ROUNDS = 4
 
@@ -33,7 +34,7 @@ def remove_unused(graph: Graph) -> Graph:
     return Graph(graph.inputs, graph.outputs, graph.name)
 
 
-anything = repeated(fold, algebra, movement)
+anything = repeated(fold, algebra, movement, writes)
 
 
 def settle(graph: Graph) -> Graph:

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from ..core.dtype import dtype
-from ..core.errors import GraphError
+from ..core.errors import GraphError, UnknownSizeError
 from ..core.op import Op, Symbolic, interpreters, using
 from ..core.spec import Spec
 from ..ops import arithmetic, elementwise, extremes, index, largest, logic, movement, reduce
 from ..ops.index import Recipe, write
 from ..ops.linalg import matmul
 from ..ops.movement import cast, expand, permute, reshape
-from .ir import Graph, Symbol, constant
+from .ir import Symbol, constant
 from .record import record
 
 ADVICE = "return it, or compute with tensors (andon.where for a choice)"
@@ -140,17 +140,21 @@ class Traced(Symbolic):
     def __setitem__(self, parts: Any, value: Any) -> None:
         self[parts].assign(value)
 
-    # What an array knows and a recording does not
+    # What an array knows and a recording most often does not
+
+    def known(self) -> np.ndarray | None:
+        """The elements, if they are the same at every call for which the recording holds."""
+        recorder = interpreters.recorder
+        return None if recorder is None else recorder.known(self.symbol)
 
     def elements(self) -> np.ndarray:
-        """The elements, if they follow from constants alone. Raises: GraphError if not."""
-        try:
-            (found,) = Graph([], [self.symbol]).check().run()
-        except GraphError:
+        """The elements, if they are known. Raises: GraphError if not."""
+        found = self.known()
+        if found is None:
             raise GraphError(
                 "recording: the elements of a tensor are not known while a program is recorded, "
                 f"so that Python cannot read or test them; {ADVICE}: {self.spec}"
-            ) from None
+            )
         return found
 
     # NumPy's functions
@@ -219,10 +223,23 @@ def interpret(op: Op, inputs: tuple, attrs: dict) -> Any:
     """The interpreter of arrays while a program is recorded. The result of a view op is a view."""
     if interpreters.recorder is None:
         raise refused(GraphError())
-    found = record(op, tuple(map(symbol_of, inputs)), attrs)
+    try:
+        found = record(op, tuple(map(symbol_of, inputs)), attrs)
+    except UnknownSizeError:
+        if (found := of_known(op, inputs, attrs)) is None:
+            raise
     if op.view and isinstance(inputs[0], Traced):
         return view_of(inputs[0], op, attrs, found)
     return tuple(map(fresh, found)) if isinstance(found, tuple) else fresh(found)
+
+
+def of_known(op: Op, inputs: tuple, attrs: dict) -> Any:
+    """What an op makes of elements that are known, and so is its size then; or None."""
+    known = [x.known() if isinstance(x, Traced) else x for x in inputs]
+    if any(now is None and x is not None for now, x in zip(known, inputs, strict=True)):
+        return None
+    found = op.reference(*known, **attrs)
+    return tuple(map(constant, found)) if isinstance(found, tuple) else constant(found)
 
 
 def view_of(x: Traced, op: Op, attrs: dict, found: Any) -> Any:

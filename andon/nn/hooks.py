@@ -32,6 +32,10 @@ class Hook:
 class Hooks:
     """The part of Module that registers hooks."""
 
+    assignments = (
+        0  # how often a module was given a hook, an attribute or a part: see engine/modules
+    )
+
     _forward_pre_hooks: list[Hook]
     _forward_hooks: list[Hook]
     _backward_pre_hooks: list[Hook]
@@ -78,6 +82,7 @@ class Hooks:
 
 
 def register(hooks: Any, hook: Any, prepend: bool) -> Handle:
+    Hooks.assignments += 1
     hooks.insert(0 if prepend else len(hooks), hook)
     return Handle(hooks, hook)
 

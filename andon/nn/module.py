@@ -89,6 +89,7 @@ class Module(Hooks, State):
         raise MissingNameError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        Hooks.assignments += 1
         if isinstance(value, (Parameter, Module, Buffer)):
             self._adopt(name, value)
             return
@@ -144,6 +145,7 @@ class Module(Hooks, State):
             self._non_persistent_buffers_set.add(name)
 
     def __delattr__(self, name: str) -> None:
+        Hooks.assignments += 1
         if any(name in self.__dict__.get(store, ()) for store in STORES):
             self._forget(name)
         else:
@@ -158,6 +160,7 @@ class Module(Hooks, State):
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter; None reserves the name."""
         self._check_name(name, self._parameters)
+        Hooks.assignments += 1
         if param is not None and not isinstance(param, Parameter):
             raise DTypeError(f"register_parameter: expects a Parameter: {type(param).__name__}")
         if param is not None and param.grad_fn is not None:
@@ -167,6 +170,7 @@ class Module(Hooks, State):
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is not learned; `persistent`: it is part of the state dict."""
         self._check_name(name, self._buffers)
+        Hooks.assignments += 1
         if tensor is not None and not isinstance(tensor, Tensor):
             raise DTypeError(f"register_buffer: expects a tensor: {type(tensor).__name__}")
         self._buffers[name] = tensor
@@ -175,6 +179,7 @@ class Module(Hooks, State):
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a child; None reserves the name."""
         self._check_name(name, self._modules)
+        Hooks.assignments += 1
         if module is not None and not isinstance(module, Module):
             raise DTypeError(f"register_module: expects a Module: {type(module).__name__}")
         self._modules[name] = module

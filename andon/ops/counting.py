@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.dtype import DType, bool_, float32, float64
 from ..core.dtype import dtype as as_dtype
-from ..core.errors import DTypeError, GraphError, ShapeError
+from ..core.errors import DTypeError, ShapeError, UnknownSizeError
 from ..core.op import op
 from ..core.spec import Spec, normal_dim, spec_of
 from .sorting import sortable
@@ -48,7 +48,7 @@ def runs(x, *, dim):
 @unique_values.spec
 @runs.spec
 def unique_spec(x, *, dim):
-    raise GraphError(f"unique: the size of the result depends on the data: {x}")
+    raise UnknownSizeError(f"unique: the size of the result depends on the data: {x}")
 
 
 def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
@@ -114,7 +114,7 @@ def bincount_call(x, weights=None, minlength=0):
 
 @bincount.spec
 def bincount_spec(x, weights, *, minlength):
-    raise GraphError(f"bincount: the size of the result depends on the data: {x}")
+    raise UnknownSizeError(f"bincount: the size of the result depends on the data: {x}")
 
 
 @op

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import int64
-from ..core.errors import ArgumentError, GraphError, ShapeError
-from ..core.op import Symbolic
+from ..core.errors import ArgumentError, ShapeError
+from ..core.op import known_elements
 from .extremes import clamp_max, clamp_min
 from .gather_scatter import gather
 from .index import getitem
@@ -88,11 +88,8 @@ def as_tensor(given):
 
 def known(x):
     """The elements of a tensor; None while a program is recorded that will compute them."""
-    array = x.elements() if hasattr(x, "elements") else x
-    try:
-        return np.asarray(array.elements() if isinstance(array, Symbolic) else array)
-    except GraphError:
-        return None
+    found = known_elements(x)
+    return None if found is None else np.asarray(found)
 
 
 def check_lengths(inputs, sizes, T, targets):

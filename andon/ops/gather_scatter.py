@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import iinfo
-from ..core.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, IndexingError, ShapeError, UnknownSizeError
 from ..core.op import op
 from ..core.spec import Spec, broadcast_shapes, normal_dim
 from .arithmetic import floor_divide
@@ -350,7 +350,7 @@ def nonzero_call(x, *, as_tuple=False):
 
 @nonzero.spec
 def nonzero_spec(x):
-    raise GraphError(f"nonzero: the size of the result depends on the data: {x}")
+    raise UnknownSizeError(f"nonzero: the size of the result depends on the data: {x}")
 
 
 def argwhere(x):

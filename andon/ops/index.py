@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.dtype import bool_, int8, int16, int32, int64
 from ..core.errors import GraphError, IndexingError, ShapeError
-from ..core.op import Symbolic, op
+from ..core.op import known_elements, op
 from ..core.spec import Spec, broadcast_shapes, spec_of
 
 # Views: ints, slices and None
@@ -218,11 +218,11 @@ def split_index(x, index):
 
 def places_of(mask):
     """The indices at which a mask is true: an array per dim, one of 0 or 1 where it has none."""
-    array = mask.elements() if hasattr(mask, "elements") else mask
-    if isinstance(array, Symbolic):
+    array = known_elements(mask)
+    if array is None:
         raise GraphError(
             "index: how many elements a mask selects depends on the data, so that it cannot be "
-            f"recorded: use where(mask, x, y): {list(mask.shape)}"
+            f"recorded: use where(mask, x, y): {spec_of(mask)}"
         )
     return np.atleast_1d(array).nonzero()
 

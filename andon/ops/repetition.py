@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..core.dtype import int64
-from ..core.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from ..core.errors import ArgumentError, DTypeError, ShapeError, UnknownSizeError
 from ..core.op import op
 from ..core.spec import normal_dim, sizes_from, spec_of
 from .gather_scatter import index_select
@@ -82,7 +82,9 @@ def repeat_index(repeats):
 
 @repeat_index.spec
 def repeat_index_spec(repeats):
-    raise GraphError(f"repeat_interleave: the size of the result depends on the data: {repeats}")
+    raise UnknownSizeError(
+        f"repeat_interleave: the size of the result depends on the data: {repeats}"
+    )
 
 
 def meshgrid(*tensors, indexing="ij"):

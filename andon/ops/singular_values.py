@@ -14,7 +14,7 @@ import numpy as np
 from ..core.dtype import dtype as as_dtype
 from ..core.dtype import finfo
 from ..core.errors import ArgumentError, ShapeError
-from ..core.op import op
+from ..core.op import known_elements, op
 from ..core.spec import Spec, normal_dims, spec_of
 from .decomposition import svdvals
 from .extremes import abs, maximum
@@ -86,7 +86,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
     """The X of least norm with the least |A X - B|²; the residuals are these sums per column.
 
     Shapes: A (..., M, N), B (..., M, K) -> (..., N, K), (..., K), (...), (..., min(M, N)). As in
-    PyTorch, there are no residuals unless M > N and all ranks are full.
+    PyTorch, there are no residuals unless M > N and all ranks are full, as a recording takes them
+    to be.
     """
     columns = unsqueeze(B, -1) if B.ndim == 1 else B
     if columns.ndim < 2 or columns.shape[-2] != A.shape[-2]:
@@ -98,9 +99,15 @@ def lstsq(A, B, rcond=None, *, driver=None):
         solution, residuals = solution[..., 0], residuals[..., 0]
     rank = matrix_rank(A, rtol=rcond)
     M, N = A.shape[-2:]
-    if M <= N or amin(rank).item() < N:
+    if M <= N or is_deficient(rank, N):
         residuals = zeros(solution, (0,))
     return LeastSquares(solution, residuals, rank, svdvals(A))
+
+
+def is_deficient(rank, full):
+    """Whether a rank is known not to be full."""
+    known = known_elements(amin(rank))
+    return known is not None and known.item() < full
 
 
 def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):

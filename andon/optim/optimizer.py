@@ -113,10 +113,17 @@ class Optimizer:
                 t = self.begin(p, group)
                 arrays = [self.state[p][name].elements() for name in names]
                 row = (p.elements(), g, *arrays)
+                self.guard_state(p)
                 batches.setdefault((row[0].dtype, t, times[p]), []).append(row)
                 p.memory.touch()
         for (_, t, _), rows in batches.items():
             sweep(partial(self.update, group, t), rows)
+
+    def guard_state(self, p: Tensor) -> None:
+        """A recording holds as long as the state of a parameter is not made anew."""
+        if interpreters.recorder is not None and p is self.param_groups[0]["params"][0]:
+            own = self.state[p]
+            interpreters.recorder.guard(lambda: self.state.get(p) is own, "an optimizer's state")
 
     def prepare(self, p: Tensor, group: Group) -> None:
         """See that there is a state; in a recorded program it is called after its parameter."""
@@ -136,6 +143,9 @@ class Optimizer:
             return group
         moving = {"lr": recorder.number(lambda: float(group["lr"]), "lr")}
         recorder.guard(lambda: (self.loaded, self.cycles_momentum), "an optimizer's state")
+        recorder.guard(
+            lambda: [len(g["params"]) for g in self.param_groups], "an optimizer's groups"
+        )
         if self.cycles_momentum and "betas" in group:
             recorder.guard(lambda: group["betas"][1:], "an optimizer's hyperparameters")
             beta = recorder.number(lambda: float(group["betas"][0]), "beta")

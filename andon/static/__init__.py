@@ -30,6 +30,8 @@ from .define import (
     StaticValue,
     Variable,
     assign,
+    assign_add,
+    assign_sub,
     constant,
     control_dependencies,
     get_default_graph,
@@ -38,12 +40,15 @@ from .define import (
     gradients,
     group,
     name_scope,
+    no_op,
     placeholder,
     reset_default_graph,
+    trainable_variables,
 )
 from .saver import Saver
 from .session import Session
 from .spellings import deferred_function, nn
+from .tensorflow import clip_by_global_norm
 
 
 def __getattr__(name: str) -> Any:

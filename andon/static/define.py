@@ -227,10 +227,10 @@ class Variable(StaticValue):
         return assign(self, value)
 
     def assign_add(self, value: Any) -> StaticValue:
-        return assign(self, self + value)
+        return assign_add(self, value)
 
     def assign_sub(self, value: Any) -> StaticValue:
-        return assign(self, self - value)
+        return assign_sub(self, value)
 
     def load(self, value: Any, session: Any) -> None:
         """Set the value in `session`, without a graph."""
@@ -248,6 +248,16 @@ def assign(variable: Variable, value: Any, name: str = "assign") -> StaticValue:
     return Assign(assigned, (variable, value), {}, name)
 
 
+def assign_add(variable: Variable, value: Any, name: str = "assign_add") -> StaticValue:
+    """A value that, when run, adds `value` to the variable."""
+    return assign(variable, variable + value, name)
+
+
+def assign_sub(variable: Variable, value: Any, name: str = "assign_sub") -> StaticValue:
+    """A value that, when run, subtracts `value` from the variable."""
+    return assign(variable, variable - value, name)
+
+
 def assigned(variable: Any, value: Any) -> Any:
     with no_grad():
         variable.copy_(as_tensor(value).reshape(variable.shape))
@@ -259,6 +269,11 @@ def global_variables() -> list[Variable]:
     return get_default_graph().variables
 
 
+def trainable_variables() -> list[Variable]:
+    """The variables of the default graph that optimizers step."""
+    return [v for v in global_variables() if v.trainable]
+
+
 def global_variables_initializer() -> StaticValue:
     """A value that, when run, gives every variable its initial value."""
     return group(*(v.initializer for v in global_variables()), name="init")
@@ -267,6 +282,11 @@ def global_variables_initializer() -> StaticValue:
 def group(*values: StaticValue, name: str = "group") -> StaticValue:
     """A value that, when run, has all of `values` run, and is None."""
     return StaticValue(lambda *_: None, values, {}, name)
+
+
+def no_op(name: str = "no_op") -> StaticValue:
+    """A value that, when run, does nothing of its own."""
+    return group(name=name)
 
 
 def gradients(ys: Any, xs: Any, grad_ys: Any = None, name: str = "gradients") -> list[StaticValue]:

@@ -97,7 +97,7 @@ def copy_of(data: Any, wanted: Any) -> np.ndarray:
 def plain(data: Any) -> Any:
     """Nested sequences with the tensors in them as arrays."""
     if isinstance(data, Tensor):
-        return data.array
+        return data.elements()
     if isinstance(data, (list, tuple)) and any(isinstance(x, (Tensor, list, tuple)) for x in data):
         return [plain(x) for x in data]
     return data

@@ -214,7 +214,9 @@ class Tensor(Interchange, Methods):
         if self.node is not None and not other.dtype.is_floating_point:
             raise DTypeError(f"data: only floats can have gradients: {other.dtype}")
         like_before = other.array.shape == self.array.shape and other.dtype is self.dtype
-        self.array = other.array
+        if interpreters.recorder is not None:
+            self.elements()  # what the tensor had before is what a call is given
+        self.array = other.elements()
         if self.node is not None and self.node.op is None and not like_before:
             self.node.tensor = None
             self.node = leaf(self)

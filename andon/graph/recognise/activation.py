@@ -28,7 +28,8 @@ from .sample import (
 
 SMOOTH = ARITHMETIC | CURVES | COPIES | {"cast"}
 POINTS = np.concatenate([np.linspace(-9.1, 9.3, 47), [-1e4, -301.7, -40.3, 37.9, 277.1, 1e4]])
-FUSED = [(op, op.reference(POINTS)) for op in (gelu_tanh, gelu_erf, silu)]
+with np.errstate(over="ignore"):
+    FUSED = [(op, op.reference(POINTS)) for op in (gelu_tanh, gelu_erf, silu)]
 
 
 def recognise_activations(graph: Graph) -> Graph:
