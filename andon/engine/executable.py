@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from ..codegen.halves import halves
 from ..codegen.translation_unit import Unit, translate
+from ..core.lazy import lazy
 from ..devices import compiler, object_cache, threads
 from ..devices.allocator import keep_freed_memory
 from ..graph.ir import Graph
@@ -51,17 +51,17 @@ class Executable:
             self.layout, self.library = self.found() or self.built()
             keep_freed_memory()
 
-    @cached_property
+    @lazy
     def graph(self) -> Graph:
         """The graph after its passes."""
         return run_passes(self.recorded, self.passes) if self.passes else self.recorded
 
-    @cached_property
+    @lazy
     def unit(self) -> Unit:
         """The graph as C."""
         return translate(lower(self.graph), self.updates)
 
-    @cached_property
+    @lazy
     def timed(self) -> Any:
         """The same with a clock around the call of each kernel."""
         from .timing import TimedExecutable
@@ -73,7 +73,7 @@ class Executable:
         """The C that was compiled."""
         return "" if self.layout is None else self.unit.source
 
-    @cached_property
+    @lazy
     def key(self) -> str | None:
         return compilation_cache.key_of(self.recorded, self.updates, self.passes)
 

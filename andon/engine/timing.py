@@ -10,13 +10,13 @@ import ctypes
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..codegen.timed import Timed, timed_value
 from ..codegen.translation_unit import Unit, translate
+from ..core.lazy import lazy
 from ..core.lock import Lock
 from ..devices import threads
 from ..graph.ir import Symbol, run_value
@@ -54,7 +54,7 @@ class TimedExecutable(Executable):
         self.lock = Lock()
         super().__init__(executable.graph, executable.updates)
 
-    @cached_property
+    @lazy
     def unit(self) -> Unit:
         return translate(lower(self.graph), self.updates, timed=True)
 
