@@ -112,10 +112,6 @@ class Recorder:
 
     # What the tensors are
 
-    def argument(self, array: np.ndarray, name: str) -> Traced:
-        """The traced array of an argument."""
-        return self.cell(array, name, None).traced
-
     def adopt(self, tensor: Tensor, argument: bool = False) -> None:
         """Let a traced array stand in for the array of `tensor`."""
         if isinstance(tensor.array, Symbolic):
